@@ -1,0 +1,242 @@
+"""Every setting of Attune, its unit and its default; read from a TOML file and from nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from device.signals import ConfigError, Emotion, Strategy
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+
+
+class Camera(Struct, frozen=True, forbid_unknown_fields=True):
+    """What sees."""
+
+    source: str = "auto"
+    """auto (picamera2, else the first V4L2 device), none, picamera2, jetson, a V4L2 index or path, an rtsp:// or http:// address, a file, or a GStreamer string."""
+    width: Annotated[int, Meta(ge=64, le=4096)] = 640
+    """Pixels."""
+    height: Annotated[int, Meta(ge=64, le=4096)] = 480
+    """Pixels."""
+    rate_fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    """Pictures a second that are judged at most."""
+
+
+class Microphone(Struct, frozen=True, forbid_unknown_fields=True):
+    """What hears."""
+
+    device: str = "auto"
+    """auto (the system's default, behind an echo canceller where there is one), none, a part of a device's name, or its index."""
+    rate_hz: Annotated[int, Meta(ge=8_000, le=48_000)] = 16_000
+    """Samples a second that the models get; the device's own rate is converted."""
+
+
+class Face(Struct, frozen=True, forbid_unknown_fields=True):
+    """How faces are found."""
+
+    detector: Literal["auto", "mediapipe", "yunet"] = "auto"
+    """auto takes YuNet where set-up has fetched it, else MediaPipe's full-range detector."""
+    most: Annotated[int, Meta(ge=1, le=5)] = 5
+    """Faces that are followed at most."""
+    search_every_s: Seconds = 0.5
+    """Seconds between two searches of the whole picture; between them known faces are followed."""
+
+
+class Voice(Struct, frozen=True, forbid_unknown_fields=True):
+    """How speech is cut."""
+
+    threshold: Share = 0.5
+    """Probability of speech from which a moment counts as speech."""
+    shortest_s: Seconds = 1.0
+    """Seconds of speech that make an utterance."""
+    longest_s: Seconds = 6.0
+    """Seconds after which a running utterance is cut."""
+
+
+class Fusion(Struct, frozen=True, forbid_unknown_fields=True):
+    """How estimates become a mood."""
+
+    sense: Literal["all", "face", "voice", "text"] = "all"
+    """Which senses count."""
+    face_half_life_s: Seconds = 1.5
+    """Seconds after which what a face said counts half."""
+    voice_half_life_s: Seconds = 6.0
+    """Seconds after which what a voice said counts half."""
+    text_half_life_s: Seconds = 12.0
+    """Seconds after which what words said counts half."""
+    body_half_life_s: Seconds = 20.0
+    """Seconds after which what a pulse said counts half."""
+    hold_s: Seconds = 1.0
+    """Seconds for which another mood must lead before it becomes the mood."""
+    least_confidence: Share = 0.42
+    """Score of the leading emotion under which the mood is unclear."""
+    least_margin: Share = 0.08
+    """Lead over the second emotion under which the mood is unclear, unless it held before."""
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """When the music changes."""
+
+    strategy: Strategy = "match"
+    """match plays what fits the mood, lift leads to a better one, soothe to a calmer one."""
+    dwell_s: Seconds = 8.0
+    """Seconds for which a mood must last before the music follows it."""
+    cooldown_s: Seconds = 45.0
+    """Seconds between two changes of the music."""
+    quiet_from: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "22:30"
+    """Local time from which the music does not change by itself."""
+    quiet_until: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:00"
+    """Local time until which the music does not change by itself; equal to quiet_from for no quiet hours."""
+    volume_pct: Percent = 40
+    """Volume at which Attune starts to play."""
+
+
+class Music(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is played, and where."""
+
+    player: Literal["auto", "mpd", "silent"] = "auto"
+    """auto plays by MPD where it is installed, else says what it would play."""
+    folder: str = ""
+    """Folder of audio files; empty for the pieces that come with Attune."""
+    mpd_address: str = ""
+    """host:port or socket path of an MPD of yours; empty for a private one."""
+    output: Literal["auto", "alsa", "pulse", "null", "fifo"] = "auto"
+    """Where the private MPD plays; auto takes a sound card where there is one, else null."""
+    fifo: str = ""
+    """Path of the named pipe for output fifo (44,100 Hz, 16 bit, stereo)."""
+    queue_length: Annotated[int, Meta(ge=1, le=100)] = 6
+    """Tracks that a decision queues."""
+    seed: int = 0
+    """Seed of the choice among the best tracks; 0 takes a new one at each start, a replay always uses 1."""
+    genres: dict[Emotion, list[str]] = field(default_factory=dict)
+    """Genres for an emotion, in place of the built-in table's row."""
+
+
+class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where moods are published."""
+
+    url: str = ""
+    """mqtt://[user:password@]host[:port] or mqtts://...; empty for the embedded broker."""
+    device: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")] = "livingroom"
+    """Name of this device in topics: attune/<device>/..."""
+    embedded: bool = True
+    """Whether a broker on the loopback address is started when no url is given."""
+    embedded_port: Port = 1883
+    """Port of the embedded broker; another free one is taken, and said, when it is busy."""
+    queue_length: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    """Messages that wait for an absent broker at most; the oldest are lost first."""
+    estimates: bool = False
+    """Whether single estimates are published too, for diagnosis."""
+
+
+class Web(Struct, frozen=True, forbid_unknown_fields=True):
+    """The page."""
+
+    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
+    """Address that the page listens on: the loopback only, as it has no login yet."""
+    port: Port = 8765
+    """Port of the page."""
+    enabled: bool = True
+    """Whether there is a page."""
+
+
+class Store(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept."""
+
+    url: str = ""
+    """Database address; empty for attune.db in the state folder."""
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    """Days after which moods and decisions are erased."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings."""
+
+    state: str = ""
+    """Folder for what Attune keeps; empty for $STATE_DIRECTORY (systemd) or ~/.local/state/attune."""
+    models: str = ""
+    """Folder of the models; empty for the one that comes with Attune."""
+    camera: Camera = Camera()
+    microphone: Microphone = Microphone()
+    face: Face = Face()
+    voice: Voice = Voice()
+    fusion: Fusion = Fusion()
+    policy: Policy = Policy()
+    music: Music = Music()
+    mqtt: Mqtt = Mqtt()
+    web: Web = Web()
+    store: Store = Store()
+
+
+def load(path: Path | None) -> Config:
+    """Settings from a TOML file over the defaults; None for the defaults. Raises ConfigError naming file and remedy."""
+    if path is None:
+        return Config()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `attune config init {path}` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    try:
+        return convert(data)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def convert(data: dict[str, Any]) -> Config:
+    """Settings from nested dictionaries; raises ConfigError with the nearest known name for an unknown one."""
+    try:
+        return msgspec.convert(data, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error))) from None
+
+
+def state_folder(config: Config) -> Path:
+    """The folder for what Attune keeps; it may not exist yet."""
+    if config.state:
+        return Path(config.state).expanduser()
+    from_systemd = os.environ.get("STATE_DIRECTORY")
+    return Path(from_systemd) if from_systemd else Path.home() / ".local" / "state" / "attune"
+
+
+def models_folder(config: Config) -> Path:
+    """The folder with manifest.toml."""
+    return Path(config.models).expanduser() if config.models else Path(__file__).resolve().parent.parent / "models"
+
+
+def known_names(struct: type[Struct]) -> tuple[str, ...]:
+    """Names of the settings of one part."""
+    return tuple(item.name for item in msgspec.structs.fields(struct))
+
+
+def _explain(message: str) -> str:
+    unknown = re.search(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?", message)
+    if not unknown:
+        return message.replace("`$.", "`")
+    name, part = unknown.group(1), unknown.group(2) or ""
+    known = _names_at(part)
+    near = difflib.get_close_matches(name, known, n=1)
+    where = f"[{part}] {name}" if part else name
+    hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return f"{where}: unknown setting; {hint}"
+
+
+def _names_at(part: str) -> tuple[str, ...]:
+    for item in msgspec.structs.fields(Config):
+        if item.name == part and isinstance(item.type, type) and issubclass(item.type, Struct):
+            return known_names(item.type)
+    return known_names(Config)

@@ -1,0 +1,1 @@
+"""From pictures, sound and words to estimates of emotion."""

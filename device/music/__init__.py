@@ -1,0 +1,1 @@
+"""Which music fits a decision."""

@@ -1,0 +1,1 @@
+"""Where music goes: MPD, or nowhere audible."""

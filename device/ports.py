@@ -1,0 +1,80 @@
+"""The seams of Attune: what a sensor, a network, a player, a source of tracks and a sink of events must do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.signals import Decision, Estimate, Event, Image, Modality, Queue, Raw, Sentence, Sound, Track
+
+In = TypeVar("In", contravariant=True)
+Out = TypeVar("Out", covariant=True)
+
+
+class Stage(Protocol[In, Out]):
+    """A step of the pipeline: takes one message, gives any number; runs in a thread or inline."""
+
+    def __call__(self, message: In, /) -> Iterable[Out]: ...
+
+
+class Sensor(Protocol):
+    """A device or recording that gives raw messages; nothing is held before `open` or after `close`."""
+
+    name: str
+
+    def open(self) -> None:
+        """Take the device; raises SensorError, saying what to do, where it is absent or busy."""
+
+    def read(self, timeout_s: float) -> Raw | None:
+        """The next message, or None when none came in time; raises SensorError when the device has gone or ended."""
+
+    def close(self) -> None:
+        """Give the device back; may be called at any time and more than once."""
+
+
+class Network(Protocol):
+    """A loaded model, for use by one thread."""
+
+    def run(self, *inputs: NDArray[np.generic]) -> tuple[NDArray[np.float32], ...]:
+        """Outputs in the file's order, as float32; quantization happens inside. Raises ModelError on a wrong shape."""
+
+
+class Judge(Protocol):
+    """Answers questions from outside the flow with the networks of the flow."""
+
+    def judge(self, media: Image | Sound | Sentence, modality: Modality) -> Future[list[Estimate]]:
+        """Estimates of one picture, sound or sentence, for the asker alone; cancellable while it waits."""
+
+
+class Player(Protocol):
+    """Something that plays; every method returns at once or raises PlayerError within a few seconds."""
+
+    def play(self, queue: Queue) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def next(self) -> None: ...
+
+    def set_volume(self, volume_pct: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Source(Protocol):
+    """A collection of tracks."""
+
+    def find(self, decision: Decision) -> list[Track]:
+        """Candidates for a decision, in no order; empty when it has none."""
+
+
+class Sink(Protocol):
+    """Someone who wants to know what happens."""
+
+    def offer(self, event: Event) -> None:
+        """Take an event; never blocks and never raises."""

@@ -1,0 +1,286 @@
+"""The messages that flow through Attune: frozen values, stamped with the monotonic second at which they were sensed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Samples: TypeAlias = NDArray[np.float32]
+
+Emotion = Literal["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+Modality = Literal["face", "voice", "text", "body"]
+Scores: TypeAlias = tuple[float, float, float, float, float, float, float]
+
+EMOTIONS: Final[tuple[Emotion, ...]] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The order of every score vector, in files and on the wire."""
+
+VALENCE_AROUSAL: Final[Mapping[Emotion, tuple[float, float]]] = MappingProxyType(
+    {
+        "angry": (-0.51, 0.59),
+        "disgust": (-0.60, 0.35),
+        "fear": (-0.64, 0.60),
+        "happy": (0.81, 0.51),
+        "sad": (-0.63, -0.27),
+        "surprise": (0.40, 0.67),
+        "neutral": (0.0, 0.0),
+    }
+)
+"""Valence and arousal, each -1..1, of the emotion words (Russell & Mehrabian 1977, table 4; neutral is the origin)."""
+
+
+class AttuneError(Exception):
+    """Something that Attune foresees: the message says what is wrong and what to do about it."""
+
+
+class ConfigError(AttuneError, ValueError):
+    """A setting cannot be used."""
+
+
+class SensorError(AttuneError, OSError):
+    """A camera, microphone or recording cannot be read."""
+
+
+class ModelError(AttuneError):
+    """A model file is missing, altered or unusable."""
+
+
+class PlayerError(AttuneError):
+    """The player cannot be reached or refused a command."""
+
+
+# -- raw ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """One picture: RGB uint8, height x width x 3."""
+
+    at: float
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """Mono samples, float32 in -1..1; `at` is the second of the first sample."""
+
+    at: float
+    samples: Samples
+    rate_hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Words that a listener typed or sent."""
+
+    at: float
+    words: str
+    listener: str = "room"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heart rate in beats per minute and the last intervals between beats in milliseconds."""
+
+    at: float
+    bpm: float
+    rr_ms: tuple[float, ...] = ()
+
+
+Raw: TypeAlias = Image | Sound | Sentence | Beat
+
+
+# -- what a model judges -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """An aligned gray crop (uint8, 48 x 48) of a followed face; `box` is x, y, width, height in pixels of the picture."""
+
+    at: float
+    pixels: Pixels
+    box: tuple[float, float, float, float]
+    track: str
+    sharpness: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Utterance:
+    """One stretch of speech, mono float32 in -1..1; `at` is the second of its end."""
+
+    at: float
+    samples: Samples
+    rate_hz: int
+
+
+# -- what follows ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one model says of one person: calibrated scores over EMOTIONS (sum 1) and their reliability, 0..1."""
+
+    at: float
+    modality: Modality
+    scores: Scores
+    reliability: float
+    who: str = "room"
+
+
+Feeling = Literal["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "unclear", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """The mood of the room.
+
+    `second` is named where two emotions are close; `confidence` is 0..1; `shares` is each modality's part (sum 1, empty
+    when absent); `scores` are the fused scores; `sensed_at` is the newest `at` that contributed.
+    """
+
+    at: float
+    emotion: Feeling
+    second: Emotion | None = None
+    valence: float = 0.0
+    arousal: float = 0.0
+    confidence: float = 0.0
+    shares: tuple[tuple[Modality, float], ...] = ()
+    scores: tuple[float, ...] = ()
+    people: int = 0
+    sensed_at: float = 0.0
+    utc: datetime | None = None
+
+
+Strategy = Literal["match", "lift", "soothe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the music should be: an emotion whose genres fit, and a point of the valence-arousal plane (-1..1 each)."""
+
+    emotion: Emotion
+    valence: float
+    arousal: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """That the music should change, to what end, and why."""
+
+    at: float
+    mood: Mood
+    target: Target
+    strategy: Strategy
+    volume_pct: int
+    reason: str
+    utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A piece of music; valence and arousal are -1..1, `uncertainty` is their standard deviation."""
+
+    uri: str
+    title: str = ""
+    artist: str = ""
+    genre: str = ""
+    moods: tuple[str, ...] = ()
+    duration_s: float = 0.0
+    valence: float = 0.0
+    arousal: float = 0.0
+    uncertainty: float = 1.0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Tracks to play in this order, and why these."""
+
+    at: float
+    tracks: tuple[Track, ...]
+    reason: str
+    volume_pct: int | None = None
+    utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerState:
+    """What the player does; `chosen_by` is "listener" when the current track is not one that Attune queued."""
+
+    at: float
+    status: Literal["playing", "paused", "stopped", "failed"]
+    track: Track | None = None
+    volume_pct: int = 0
+    device: str = ""
+    chosen_by: Literal["attune", "listener"] = "attune"
+    utc: datetime | None = None
+
+
+Status = Literal["works", "degraded", "muted", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a part of Attune is, in one sentence that says what to do."""
+
+    at: float
+    part: str
+    status: Status
+    message: str = ""
+    utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting that people changed while Attune runs; the store keeps it over a restart."""
+
+    at: float
+    key: str
+    value: str
+    utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The wall clock, read in one place only; `synced` is False until the system trusts its clock."""
+
+    at: float
+    utc: datetime
+    zone: str
+    synced: bool
+
+
+CommandKind = Literal["pause", "resume", "next", "volume", "camera", "microphone", "say", "strategy", "sense"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a person asked for.
+
+    `value`: volume 0..100; camera and microphone "on" or "off"; say the words; strategy its name; sense "all" or a
+    modality; otherwise empty.
+    """
+
+    at: float
+    kind: CommandKind
+    value: str = ""
+    who: str = "room"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What the brain tells a part below it to do."""
+
+    target: Literal["camera", "microphone", "voice", "text", "player"]
+    action: str
+    value: Any = None
+
+
+Event: TypeAlias = Mood | Decision | Queue | PlayerState | Health | Setting
+Message: TypeAlias = Estimate | Tick | Command | PlayerState | Queue | Health
