@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 CROP_PX = 48
-CLIP = 4.0  # standard deviations: fewer than one pixel in ten thousand of FER2013 lies beyond, and int8 steps stay at 1/32
-FLAT_STD = 1.0  # gray levels: below this a picture holds rounding noise only, which must not be blown up to full contrast
+CLIP = 4.0  # standard deviations: hardly a pixel of FER2013 lies beyond, and a step of int8 stays at 1/32
+FLAT_STD = 1.0  # gray levels: below this a picture holds rounding noise, which must not be blown up to full contrast
 
 
 def standardise(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -19,4 +19,5 @@ def standardise(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise ValueError(f"a crop is {CROP_PX}x{CROP_PX} uint8, this one is {gray.shape} {gray.dtype}: resize it first")
     values = gray.astype(np.float32)
     centred = values - values.mean()
-    return np.clip(centred / max(float(centred.std()), FLAT_STD), -CLIP, CLIP).astype(np.float32)
+    scaled: NDArray[np.float32] = centred / np.float32(max(float(centred.std()), FLAT_STD))
+    return scaled.clip(-CLIP, CLIP)

@@ -13,7 +13,8 @@ def _picture(level: float, spread: float) -> np.ndarray:
 
 def test_a_normal_picture_has_no_mean_and_unit_spread() -> None:
     out = standardise(_picture(120, 80))
-    assert out.dtype == np.float32 and out.shape == (CROP_PX, CROP_PX)
+    assert out.dtype == np.float32
+    assert out.shape == (CROP_PX, CROP_PX)
     assert abs(float(out.mean())) < 1e-4
     assert abs(float(out.std()) - 1.0) < 1e-3
 

@@ -1,0 +1,1 @@
+"""How each network is trained, quantized and measured: shared pieces, and one recipe for each."""

@@ -1,0 +1,66 @@
+"""The pictures of a model's card: learning curves, confusion matrix and reliability diagram, as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from models.training.metrics import ece, reliability
+
+SIZE_INCHES = (6.0, 4.5)
+
+
+def learning_curve(history: Sequence[Mapping[str, float]], path: Path, title: str = "Training") -> None:
+    """Draw each measure of `history` (one mapping per epoch, key "epoch" for the horizontal axis) as a line."""
+    figure, axes = _figure(title, "epoch", "value")
+    names = dict.fromkeys(name for row in history for name in row if name != "epoch")
+    for name in names:
+        rows = [row for row in history if name in row]
+        axes.plot([row["epoch"] for row in rows], [row[name] for row in rows], label=name)
+    axes.legend()
+    _save(figure, path)
+
+
+def confusion_matrix(table: ArrayLike, names: Sequence[str], path: Path, title: str = "Confusion") -> None:
+    """Draw a table of counts (rows: truth, columns: prediction) in shares of each row."""
+    counts = np.asarray(table, np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, axes = _figure(title, "predicted", "truth")
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{share:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    _save(figure, path)
+
+
+def reliability_diagram(probs: ArrayLike, y: ArrayLike, path: Path, title: str = "Reliability") -> None:
+    """Draw accuracy against the mean top probability of 15 bins, for probabilities (N x n) and classes (N)."""
+    figure, axes = _figure(f"{title}, ECE {ece(probs, y):.3f}", "top probability", "accuracy")
+    bins = reliability(probs, y)
+    axes.plot([0, 1], [0, 1], color="gray", linestyle=":")
+    axes.plot([sure for _, _, sure in bins], [hit for _, hit, _ in bins], marker="o", label="accuracy")
+    axes.bar(
+        [sure for _, _, sure in bins], [share for share, _, _ in bins], width=0.04, alpha=0.3, label="share of cases"
+    )
+    axes.legend()
+    _save(figure, path)
+
+
+def _figure(title: str, across: str, up: str) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=across, ylabel=up)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
