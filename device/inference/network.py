@@ -1,0 +1,133 @@
+"""The only file that knows LiteRT and ONNX Runtime: opens a verified model and runs it on one thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.inference.manifest import ModelSpec
+from device.ports import Network
+from device.signals import ModelError
+
+WARM_UP_RUNS = 2  # the first run allocates and is several times slower than the rest
+
+
+def open_network(spec: ModelSpec) -> Network:
+    """Read, verify, load and warm up a model; raises ModelError saying what to do."""
+    data = spec.read()
+    try:
+        network: Network = _LiteRT(data, spec.name) if spec.runtime == "litert" else _Onnx(data, spec.name)
+    except ImportError as error:
+        raise ModelError(f"{spec.name}: {error}; `make setup` installs the model runtimes") from error
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{spec.name}: cannot be loaded: {error}") from error
+    _warm_up(network, spec)
+    return network
+
+
+def runtimes() -> dict[str, str]:
+    """Installed runtimes and their versions; empty text where one is missing."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("ai-edge-litert", "tflite-runtime", "onnxruntime"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = ""
+    return found
+
+
+def _warm_up(network: Network, spec: ModelSpec) -> None:
+    if spec.runtime != "litert" or not spec.input_shape:
+        return
+    for _ in range(WARM_UP_RUNS):
+        network.run(np.zeros(spec.input_shape, np.float32))
+
+
+def _interpreter(data: bytes) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        from tflite_runtime.interpreter import Interpreter
+    return Interpreter(model_content=data, num_threads=1)
+
+
+class _LiteRT:
+    """A .tflite file; float arrays are quantized on the way in and dequantized on the way out."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self._name = name
+        self._interpreter = _interpreter(data)
+        self._interpreter.allocate_tensors()
+        self._inputs = self._interpreter.get_input_details()
+        self._outputs = self._interpreter.get_output_details()
+
+    def run(self, *inputs: NDArray[np.generic]) -> tuple[NDArray[np.float32], ...]:
+        try:
+            for tensor, array in zip(self._inputs, inputs, strict=True):
+                self._interpreter.set_tensor(tensor["index"], _quantized(array, tensor))
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{self._name}: {error}") from error
+        return tuple(_dequantized(self._interpreter.get_tensor(tensor["index"]), tensor) for tensor in self._outputs)
+
+
+class _Onnx:
+    """An .onnx file."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        self._name = name
+        self._errors: tuple[type[Exception], ...] = (RuntimeError, ValueError)
+        self._session = _session(onnxruntime, data, options)
+        self._names = [tensor.name for tensor in self._session.get_inputs()]
+
+    def run(self, *inputs: NDArray[np.generic]) -> tuple[NDArray[np.float32], ...]:
+        if len(inputs) != len(self._names):
+            raise ModelError(f"{self._name}: takes {len(self._names)} inputs, got {len(inputs)}")
+        try:
+            outputs = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        except self._errors as error:
+            raise ModelError(f"{self._name}: {error}") from error
+        except Exception as error:
+            # the runtime's own errors derive from Exception alone and lie in a private module
+            if type(error).__module__.startswith("onnxruntime"):
+                raise ModelError(f"{self._name}: {error}") from error
+            raise
+        return tuple(np.asarray(output, np.float32) for output in outputs)
+
+
+def _session(runtime: Any, data: bytes, options: Any) -> Any:
+    try:
+        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        if type(error).__module__.startswith("onnxruntime"):
+            raise RuntimeError(str(error)) from error
+        raise
+
+
+def _quantized(array: NDArray[np.generic], tensor: Any) -> NDArray[Any]:
+    dtype = tensor["dtype"]
+    if not np.issubdtype(dtype, np.integer):
+        return np.asarray(array, dtype)
+    scale, zero = tensor["quantization"]
+    if scale == 0:
+        return np.asarray(array, dtype)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(np.asarray(array, np.float32) / scale) + zero, limits.min, limits.max).astype(dtype)
+
+
+def _dequantized(array: NDArray[Any], tensor: Any) -> NDArray[np.float32]:
+    scale, zero = tensor["quantization"]
+    if scale == 0 or not np.issubdtype(array.dtype, np.integer):
+        return array.astype(np.float32)
+    result: NDArray[np.float32] = (array.astype(np.float32) - zero) * np.float32(scale)
+    return result
