@@ -71,9 +71,9 @@ class Fusion(Struct, frozen=True, forbid_unknown_fields=True):
     """Which senses count."""
     face_half_life_s: Seconds = 1.5
     """Seconds after which what a face said counts half."""
-    voice_half_life_s: Seconds = 6.0
+    voice_half_life_s: Seconds = 5.0
     """Seconds after which what a voice said counts half."""
-    text_half_life_s: Seconds = 12.0
+    text_half_life_s: Seconds = 8.0
     """Seconds after which what words said counts half."""
     body_half_life_s: Seconds = 20.0
     """Seconds after which what a pulse said counts half."""

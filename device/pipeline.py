@@ -79,9 +79,9 @@ class Inbox:
 class Worker:
     """A thread that runs `body` until it returns, and again after a pause when it fails.
 
-    `body(worker)` loops until `worker.stopping` is set, waits only with a limit and calls `worker.beat()` at each turn. A
-    failure that Attune foresees (AttuneError) is told in one line, any other with its traceback; the same failure again
-    only at debug level. Pauses double from 1 s to 30 s and start anew after a minute of work.
+    `body(worker)` loops until `worker.stopping` is set, waits only with a limit and calls `worker.beat()` at each
+    turn. A failure that Attune foresees (AttuneError) is told in one line, any other with its traceback; the same
+    failure again only at debug level. Pauses double from 1 s to 30 s and start anew after a minute of work.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Worker:
                 return
             except AttuneError as error:
                 self._failed(str(error), traceback=False)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the one place that keeps a thread alive
                 self._failed(f"{type(error).__name__}: {error}", traceback=True)
             self._rest(time.monotonic() - started)
 

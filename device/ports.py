@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.signals import Decision, Estimate, Event, Image, Modality, Queue, Raw, Sentence, Sound, Track
+from device.signals import Decision, Event, Queue, Raw, Track
 
-In = TypeVar("In", contravariant=True)
-Out = TypeVar("Out", covariant=True)
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
 
 
-class Stage(Protocol[In, Out]):
+class Stage(Protocol[In_contra, Out_co]):
     """A step of the pipeline: takes one message, gives any number; runs in a thread or inline."""
 
-    def __call__(self, message: In, /) -> Iterable[Out]: ...
+    def __call__(self, message: In_contra, /) -> Iterable[Out_co]: ...
 
 
 class Sensor(Protocol):
@@ -41,13 +40,6 @@ class Network(Protocol):
 
     def run(self, *inputs: NDArray[np.generic]) -> tuple[NDArray[np.float32], ...]:
         """Outputs in the file's order, as float32; quantization happens inside. Raises ModelError on a wrong shape."""
-
-
-class Judge(Protocol):
-    """Answers questions from outside the flow with the networks of the flow."""
-
-    def judge(self, media: Image | Sound | Sentence, modality: Modality) -> Future[list[Estimate]]:
-        """Estimates of one picture, sound or sentence, for the asker alone; cancellable while it waits."""
 
 
 class Player(Protocol):

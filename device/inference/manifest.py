@@ -61,7 +61,9 @@ def load_manifest(models: Path, state: Path | None = None) -> dict[str, ModelSpe
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         return {name: _spec(name, table, models, state) for name, table in tables.items()}
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}; set `models` to the folder that comes with attune") from error
+        raise ModelError(
+            f"{path}: cannot be read: {error}; set `models` to the folder that comes with attune"
+        ) from error
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ModelError(f"{path}: {error}; restore it by `git checkout models` or reinstall attune") from error
 

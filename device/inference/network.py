@@ -86,32 +86,27 @@ class _Onnx:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._name = name
-        self._errors: tuple[type[Exception], ...] = (RuntimeError, ValueError)
-        self._session = _session(onnxruntime, data, options)
+        self._errors = _onnx_errors()
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except self._errors as error:
+            raise ModelError(f"{name}: cannot be loaded: {error}") from error
         self._names = [tensor.name for tensor in self._session.get_inputs()]
 
     def run(self, *inputs: NDArray[np.generic]) -> tuple[NDArray[np.float32], ...]:
-        if len(inputs) != len(self._names):
-            raise ModelError(f"{self._name}: takes {len(self._names)} inputs, got {len(inputs)}")
         try:
             outputs = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
         except self._errors as error:
             raise ModelError(f"{self._name}: {error}") from error
-        except Exception as error:
-            # the runtime's own errors derive from Exception alone and lie in a private module
-            if type(error).__module__.startswith("onnxruntime"):
-                raise ModelError(f"{self._name}: {error}") from error
-            raise
         return tuple(np.asarray(output, np.float32) for output in outputs)
 
 
-def _session(runtime: Any, data: bytes, options: Any) -> Any:
-    try:
-        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        if type(error).__module__.startswith("onnxruntime"):
-            raise RuntimeError(str(error)) from error
-        raise
+def _onnx_errors() -> tuple[type[Exception], ...]:
+    # the runtime's errors have no common base but Exception
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (ValueError, *kinds)
 
 
 def _quantized(array: NDArray[np.generic], tensor: Any) -> NDArray[Any]:
@@ -122,7 +117,9 @@ def _quantized(array: NDArray[np.generic], tensor: Any) -> NDArray[Any]:
     if scale == 0:
         return np.asarray(array, dtype)
     limits = np.iinfo(dtype)
-    return np.clip(np.rint(np.asarray(array, np.float32) / scale) + zero, limits.min, limits.max).astype(dtype)
+    steps = np.rint(np.asarray(array, np.float32) / scale) + zero
+    quantized: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(dtype)
+    return quantized
 
 
 def _dequantized(array: NDArray[Any], tensor: Any) -> NDArray[np.float32]:

@@ -1,0 +1,128 @@
+"""The one owner of what Attune knows: messages in, events and controls out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from device.fusion import Fusion
+from device.policy import Policy
+from device.signals import (
+    Command,
+    Control,
+    Estimate,
+    Event,
+    Health,
+    Message,
+    Mood,
+    PlayerState,
+    Queue,
+    Sentence,
+    Setting,
+    Tick,
+)
+
+MOST_OFTEN_S = 0.5
+"""Seconds between two published moods at least."""
+
+WORTH_TELLING = 0.05
+"""Change of a score from which a mood of the same name is published again."""
+
+
+class Brain:
+    """Fusion and policy over time; `step` is the only way to change them, and belongs to one thread."""
+
+    def __init__(self, fusion: Fusion | None = None, policy: Policy | None = None) -> None:
+        self._fusion = fusion or Fusion()
+        self._policy = policy or Policy()
+        self._utc: tuple[float, datetime] | None = None
+        self._now = 0.0
+        self._told: Mood | None = None
+
+    def step(self, message: Message) -> list[Event | Control]:
+        """What follows from a message, in order; events bear the wall time once the clock can be trusted."""
+        self._now = max(self._now, message.at)
+        return [self._stamped(out) for out in self._react(message)]
+
+    def _react(self, message: Message) -> list[Event | Control]:
+        match message:
+            case Estimate():
+                self._fusion = self._fusion.heard(message)
+                return self._mood()
+            case Tick():
+                return self._tick(message)
+            case Command():
+                return self._obey(message)
+            case PlayerState():
+                return self._played(message)
+            case Queue():
+                return [message, Control("player", "play", message)] if message.tracks else [message]
+            case Health():
+                return [message]
+
+    def _tick(self, tick: Tick) -> list[Event | Control]:
+        self._policy = self._policy.ticked(tick)
+        self._utc = (tick.at, tick.utc) if tick.synced else None
+        return self._mood()
+
+    def _mood(self) -> list[Event | Control]:
+        self._fusion, mood = self._fusion.at(self._now)
+        self._policy, decision = self._policy.saw(mood).decide(mood)
+        out: list[Event | Control] = []
+        if decision or self._is_news(mood):
+            self._told = mood
+            out.append(mood)
+        if decision:
+            out.append(decision)
+        return out
+
+    def _is_news(self, mood: Mood) -> bool:
+        told = self._told
+        if told is None:
+            return True
+        if mood.at - told.at < MOST_OFTEN_S:
+            return False
+        same = (mood.emotion, mood.second, mood.people) == (told.emotion, told.second, told.people)
+        return not same or _moved(mood.scores, told.scores)
+
+    def _played(self, state: PlayerState) -> list[Event | Control]:
+        self._policy = self._policy.played(state)
+        loudness_pct = state.volume_pct if state.status == "playing" else 0
+        return [state, Control("voice", "playback", loudness_pct)]
+
+    def _obey(self, command: Command) -> list[Event | Control]:
+        match command.kind:
+            case "pause" | "resume":
+                self._policy = self._policy.paused_by_listener(command.kind == "pause")
+                return [Control("player", command.kind)]
+            case "next":
+                return [Control("player", "next")]
+            case "say":
+                return [Control("text", "say", Sentence(command.at, command.value, command.who))]
+            case "camera" | "microphone":
+                return [self._kept(command), Control(command.kind, "mute", command.value == "off")]
+            case "volume":
+                self._policy = self._policy.with_rules(replace(self._policy.rules, volume_pct=int(command.value)))
+                return [self._kept(command), Control("player", "volume", int(command.value))]
+            case "strategy":
+                rules = replace(self._policy.rules, strategy=command.value)  # type: ignore[arg-type]
+                self._policy = self._policy.with_rules(rules)
+                return [self._kept(command)]
+            case "sense":
+                self._fusion = self._fusion.with_rules(replace(self._fusion.rules, sense=command.value))
+                return [self._kept(command)]
+
+    def _kept(self, command: Command) -> Setting:
+        return Setting(command.at, command.kind, command.value)
+
+    def _stamped(self, out: Event | Control) -> Event | Control:
+        if self._utc is None or isinstance(out, Control):
+            return out
+        at, utc = self._utc
+        return replace(out, utc=utc + timedelta(seconds=out.at - at))
+
+
+def _moved(scores: tuple[float, ...], told: tuple[float, ...]) -> bool:
+    if len(scores) != len(told):
+        return True
+    return any(abs(new - old) > WORTH_TELLING for new, old in zip(scores, told, strict=True))

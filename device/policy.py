@@ -1,0 +1,146 @@
+"""When the music changes, and to what end; pure, in the time of the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import time
+from types import MappingProxyType
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from device.signals import EMOTIONS, VALENCE_AROUSAL, Decision, Emotion, Mood, PlayerState, Strategy, Target, Tick
+
+TOWARDS: Final[Mapping[Strategy, Mapping[Emotion, Emotion]]] = MappingProxyType(
+    {
+        "match": {emotion: emotion for emotion in EMOTIONS},
+        "lift": {
+            "angry": "surprise",
+            "disgust": "happy",
+            "fear": "neutral",
+            "happy": "happy",
+            "sad": "happy",
+            "surprise": "surprise",
+            "neutral": "happy",
+        },
+        "soothe": {
+            "angry": "neutral",
+            "disgust": "neutral",
+            "fear": "neutral",
+            "happy": "happy",
+            "sad": "sad",
+            "surprise": "neutral",
+            "neutral": "neutral",
+        },
+    }
+)
+"""Which emotion's music a strategy plays to a listener's emotion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Dwell and cooldown in seconds, quiet hours in local time (equal ends: none), volume in percent."""
+
+    strategy: Strategy = "match"
+    dwell_s: float = 8.0
+    cooldown_s: float = 45.0
+    quiet_from: time = time(22, 30)
+    quiet_until: time = time(7, 0)
+    volume_pct: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the policy remembers: since when the mood lasts, what was decided last and when, and what people did."""
+
+    rules: Rules = field(default_factory=Rules)
+    emotion: str = "absent"
+    since: float = 0.0
+    decided: Target | None = None
+    decided_at: float | None = None
+    player: PlayerState | None = None
+    clock: Tick | None = None
+    held_by_listener: bool = False
+
+    def saw(self, mood: Mood) -> Policy:
+        """The state after a mood."""
+        return self if mood.emotion == self.emotion else replace(self, emotion=mood.emotion, since=mood.at)
+
+    def played(self, state: PlayerState) -> Policy:
+        """The state after news of the player."""
+        return replace(self, player=state)
+
+    def ticked(self, tick: Tick) -> Policy:
+        """The state after a look at the clock."""
+        return replace(self, clock=tick)
+
+    def paused_by_listener(self, paused: bool) -> Policy:
+        """The state after a person paused the music (it stays so until they resume) or resumed it."""
+        return replace(self, held_by_listener=paused)
+
+    def with_rules(self, rules: Rules) -> Policy:
+        """The same state under other rules; another strategy may decide anew at once."""
+        if rules.strategy == self.rules.strategy:
+            return replace(self, rules=rules)
+        return replace(self, rules=rules, decided=None, decided_at=None)
+
+    def decide(self, mood: Mood) -> tuple[Policy, Decision | None]:
+        """The state and, where the music should change, the decision to do so."""
+        if self._must_wait(mood):
+            return self, None
+        strategy = self.rules.strategy
+        target = target_of(mood, strategy)
+        if target == self.decided and self._plays():
+            return self, None
+        reason = _reason(mood, target, strategy)
+        decision = Decision(mood.at, mood, target, strategy, self.rules.volume_pct, reason)
+        return replace(self, decided=target, decided_at=mood.at), decision
+
+    def _must_wait(self, mood: Mood) -> bool:
+        return (
+            mood.emotion not in VALENCE_AROUSAL
+            or mood.at - self.since < self.rules.dwell_s
+            or self._cools(mood.at)
+            or self.held_by_listener
+            or self._listener_chose()
+            or is_quiet(self.clock, self.rules)
+        )
+
+    def _cools(self, at: float) -> bool:
+        return self.decided_at is not None and at - self.decided_at < self.rules.cooldown_s
+
+    def _listener_chose(self) -> bool:
+        return self._plays() and self.player is not None and self.player.chosen_by == "listener"
+
+    def _plays(self) -> bool:
+        return self.player is not None and self.player.status == "playing"
+
+
+def target_of(mood: Mood, strategy: Strategy) -> Target:
+    """Where the music for a mood should be; raises KeyError for unclear and absent."""
+    emotion = TOWARDS[strategy][mood.emotion]  # type: ignore[index]
+    valence, arousal = VALENCE_AROUSAL[emotion]
+    return Target(emotion, valence, arousal)
+
+
+def is_quiet(clock: Tick | None, rules: Rules) -> bool:
+    """Whether it is quiet hours; never while the clock is unknown or not to be trusted."""
+    if clock is None or not clock.synced or rules.quiet_from == rules.quiet_until:
+        return False
+    now = clock.utc.astimezone(_zone(clock.zone)).time().replace(tzinfo=None)
+    if rules.quiet_from < rules.quiet_until:
+        return rules.quiet_from <= now < rules.quiet_until
+    return now >= rules.quiet_from or now < rules.quiet_until
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def _reason(mood: Mood, target: Target, strategy: Strategy) -> str:
+    senses = ", ".join(f"{modality} {share:.0%}" for modality, share in mood.shares)
+    aim = "" if target.emotion == mood.emotion else f", so {target.emotion} music ({strategy})"
+    return f"the room is {mood.emotion} ({mood.confidence:.0%}; {senses}){aim}"
