@@ -1,0 +1,38 @@
+# make run | test | lint | bench, each of which sets up what it needs; `make help` lists all.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+DATA ?= ../shared/data
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
+
+setup: ## .venv, Debian packages, the demo library
+	@provisioning/setup.sh run
+
+run: setup ## Attune on this machine: camera and microphone where there are any, else bundled recordings
+	@$(BIN)/attune run --demo=auto $(ARGS)
+
+test: ## lint, types and all tests that this machine can run
+	@provisioning/setup.sh test
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+lint: ## ruff and mypy
+	@provisioning/setup.sh test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: ## JSON of what each step costs on this machine
+	@provisioning/setup.sh test
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+test-hardware: ## sensors and player on real devices, or on recordings where there are none
+	@provisioning/setup.sh test
+	@$(BIN)/python -m pytest tests/hardware -m hardware -rA $(ARGS)
+
+train-face train-voice train-text: train-%: ## train one model (DATA=folder)
+	@provisioning/setup.sh train
+	@$(BIN)/python -m models.training.$* --data $(DATA) $(ARGS)
+
+.PHONY: help setup run test lint bench test-hardware train-face train-voice train-text
