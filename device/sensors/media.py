@@ -1,0 +1,434 @@
+"""Decodes pictures, sounds and videos, from memory or a file, within bounds and the same way each time."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import io
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import numpy as np
+
+from device.signals import Image, Pixels, Samples, SensorError, Sound
+
+if TYPE_CHECKING:
+    from av import AudioFrame, VideoFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+Kind = Literal["picture", "sound", "video", "words"]
+Recording: TypeAlias = Path | bytes
+
+MOST_PIXELS: Final = 64_000_000
+"""Pixels that are decoded at once: 192 MB as RGB, the most that a 1 GB board can spare."""
+MOST_HEADER_PIXELS: Final = 256_000_000
+"""Pixels of a JPEG that is still decoded at a reduced size."""
+LONGEST_SOUND_S: Final = 900.0
+"""Seconds that `decode_sound` holds at once: 58 MB at 16 kHz."""
+LONGEST_SIDE: Final = 1920
+"""Pixels; larger videos are scaled down, as no detector looks closer."""
+LONGEST_HOLD_S: Final = 10.0
+"""Seconds for which a picture of a video or a silence between two sounds is believed; longer ones are broken times."""
+CHUNK: Final = 1600
+"""Samples in a Sound: a tenth of a second at 16 kHz, as a microphone gives them."""
+
+_SUFFIXES: Final[dict[Kind, str]] = {
+    "picture": "jpg jpeg jpe png webp bmp tif tiff pgm ppm pnm",
+    "sound": "wav flac ogg oga opus mp3 m4a aac aif aiff au wma amr",
+    "video": "mp4 m4v mov mkv webm avi gif mpg mpeg ts mts 3gp wmv flv mjpeg mjpg",
+    "words": "txt",
+}
+# Only plain containers: playlists such as HLS would let an upload name other files and addresses to read.
+_DEMUXERS: Final = (
+    "mov,matroska,avi,gif,mpeg,mpegts,mpegvideo,h264,hevc,flv,asf,mjpeg,jpeg_pipe,"
+    "wav,w64,flac,ogg,mp3,aac,aiff,au,amr,caf"
+)
+# Containers whose header states the length, so that a file that was cut short shows.
+_HONEST: Final = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "wav", "flac", "aiff")
+# A WAV that was written to a pipe states the most that 32 bits hold: more than three hours at any usual rate.
+_LONGEST_HONEST_S: Final = 10_000.0
+
+_UNREADABLE: Final = "not a recording that can be read, or damaged at its start; convert it, e.g. to MP4, WAV or JPEG"
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What a file holds by its suffix, or None for a suffix that is not known."""
+    suffix = path.suffix.lower().lstrip(".")
+    return next((kind for kind, known in _SUFFIXES.items() if suffix in known.split()), None)
+
+
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """What a picture's header states, in pixels; `reducible` when it can be decoded at a half, quarter or eighth."""
+
+    width: int
+    height: int
+    reducible: bool = False
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+def decode_picture(data: bytes) -> Pixels:
+    """RGB uint8, upright as its EXIF says; a JPEG above 64 MP comes at a half, quarter or eighth of its size.
+
+    Reads JPEG, PNG, WebP, BMP, TIFF, PNM and the first picture of a GIF. Raises SensorError for all else, for files
+    that were cut short, and, before it decodes, for what is too large.
+    """
+    if data[:4] == b"GIF8":
+        return _first_picture(data)
+    size = picture_size(data)
+    flag = _reduction(size)
+    if _cut_short(data):
+        raise SensorError("the picture was cut short; copy it again")
+    import cv2
+
+    pixels = None
+    with contextlib.suppress(cv2.error):
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    if pixels is None:
+        raise SensorError("the picture is damaged; save it anew as JPEG or PNG")
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def picture_size(data: bytes) -> PictureSize:
+    """The size that the header states, without decoding; raises SensorError when it is no picture that is known."""
+    try:
+        for magic, read in _HEADERS:
+            if data.startswith(magic):
+                size = read(data)
+                if size.width < 1 or size.height < 1:
+                    raise SensorError("the picture has no pixels; save it anew as JPEG or PNG")
+                return size
+    except (struct.error, IndexError, ValueError):
+        raise SensorError("the picture ends within its header; copy it again") from None
+    raise SensorError("not a picture that can be read; use JPEG, PNG, WebP, BMP, TIFF or GIF")
+
+
+def _reduction(size: PictureSize) -> int:
+    import cv2
+
+    flags = (cv2.IMREAD_COLOR, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8)
+    if size.pixels <= MOST_PIXELS:
+        return flags[0]
+    if not size.reducible or size.pixels > MOST_HEADER_PIXELS:
+        raise SensorError(
+            f"the picture is too large ({size.width} x {size.height}, at most {MOST_PIXELS // 1_000_000} megapixels); "
+            "scale it down"
+        )
+    return next(flag for step, flag in enumerate(flags) if size.pixels >> (2 * step) <= MOST_PIXELS)
+
+
+def _cut_short(data: bytes) -> bool:
+    if data[:2] == b"\xff\xd8":
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    return data[:4] == b"\x89PNG" and b"IEND" not in data[-1024:]
+
+
+def _png_size(data: bytes) -> PictureSize:
+    return PictureSize(*struct.unpack(">II", data[16:24]))
+
+
+def _bmp_size(data: bytes) -> PictureSize:
+    width, height = struct.unpack("<ii", data[18:26])
+    return PictureSize(width, abs(height))
+
+
+def _jpeg_size(data: bytes) -> PictureSize:
+    # Segments up to the frame header (ITU T.81 B.1.1); progressive ones (SOF2) buffer all coefficients at full size.
+    at = 2
+    while True:
+        while data[at] == 0xFF and data[at + 1] == 0xFF:
+            at += 1
+        mark, length = struct.unpack(">xBH", data[at : at + 4])
+        if 0xC0 <= mark <= 0xCF and mark not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return PictureSize(width, height, reducible=mark in (0xC0, 0xC1))
+        at += 2 + length
+
+
+def _webp_size(data: bytes) -> PictureSize:
+    if data[8:12] != b"WEBP":
+        raise SensorError("not a picture that can be read; use JPEG, PNG, WebP, BMP, TIFF or GIF")
+    if data[12:16] == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return PictureSize(width, height)
+    if data[12:16] == b"VP8L":
+        (bits,) = struct.unpack("<I", data[21:25])
+        return PictureSize((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    width, height = struct.unpack("<HH", data[26:30])
+    return PictureSize(width & 0x3FFF, height & 0x3FFF)
+
+
+def _tiff_size(data: bytes) -> PictureSize:
+    order = "<" if data[:2] == b"II" else ">"
+    (first,) = struct.unpack(order + "I", data[4:8])
+    (count,) = struct.unpack(order + "H", data[first : first + 2])
+    tags: dict[int, int] = {}
+    for index in range(min(count, 100)):
+        at = first + 2 + 12 * index
+        tag, form = struct.unpack(order + "HH", data[at : at + 4])
+        (tags[tag],) = struct.unpack(order + ("H2x" if form == 3 else "I"), data[at + 8 : at + 12])
+    return PictureSize(tags.get(256, 0), tags.get(257, 0))
+
+
+def _pnm_size(data: bytes) -> PictureSize:
+    words = re.sub(rb"#[^\n]*", b" ", data[2:500]).split()
+    return PictureSize(int(words[0]), int(words[1]))
+
+
+_HEADERS: Final[tuple[tuple[bytes | tuple[bytes, ...], Callable[[bytes], PictureSize]], ...]] = (
+    (b"\xff\xd8\xff", _jpeg_size),
+    (b"\x89PNG\r\n\x1a\n", _png_size),
+    (b"RIFF", _webp_size),
+    (b"BM", _bmp_size),
+    ((b"II*\0", b"MM\0*"), _tiff_size),
+    ((b"P2", b"P3", b"P5", b"P6"), _pnm_size),
+)
+
+
+def _first_picture(data: bytes) -> Pixels:
+    for image in _pictures(data, rate_fps=1000.0):
+        return image.pixels
+    raise SensorError("the picture is damaged; save it anew as JPEG or PNG")
+
+
+# -- sound -------------------------------------------------------------------------------------------------------------
+
+
+def decode_sound(data: bytes, rate_hz: int = 16_000) -> Samples:
+    """Mono float32 in -1..1 at `rate_hz` of the first sound in the data, at most 15 minutes.
+
+    Channels are averaged; a constant offset stays. Raises SensorError when it is no sound, holds no sample, is too long
+    or was cut short.
+    """
+    chunks: list[Samples] = []
+    end_s = 0.0
+    for sound in _sounds(data, rate_hz, rate_hz):
+        chunks.append(sound.samples)
+        end_s = sound.at + sound.samples.size / rate_hz
+        if end_s > LONGEST_SOUND_S:
+            raise SensorError(f"the sound is longer than {LONGEST_SOUND_S / 60:.0f} minutes; cut it into pieces")
+    if not chunks:
+        raise SensorError("there is no sound in it; record it again")
+    _check_length(data, end_s)
+    return np.concatenate(chunks)
+
+
+class Resampler:
+    """Turns float32 samples of any rate and channel count into mono of one rate, piece by piece.
+
+    soxr, not FFmpeg's resampler: it is what the voice model's training data went through, it serves the microphone too
+    without loading FFmpeg, and pieces give exactly what the whole gives.
+    """
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        self.from_hz = from_hz
+        self._stream: Any = None
+        if from_hz != to_hz:
+            import soxr
+
+            self._stream = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
+
+    def __call__(self, samples: Samples, last: bool = False) -> Samples:
+        """Mono of what can be given so far; `samples` is (n,) or (n, channels); `last` gives all the rest."""
+        mono = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
+        if self._stream is not None:
+            mono = self._stream.resample_chunk(np.ascontiguousarray(mono), last=last)
+        return np.asarray(np.clip(mono, -1.0, 1.0), np.float32)
+
+
+def to_float(samples: np.ndarray[Any, Any]) -> Samples:
+    """Samples of any width as float32 in -1..1; what is not a number becomes silence."""
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - np.float32(128.0)) / np.float32(128.0)
+    if samples.dtype.kind == "i":
+        return (samples / float(2 ** (8 * samples.dtype.itemsize - 1))).astype(np.float32)
+    return np.asarray(np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0), np.float32)
+
+
+# -- recordings --------------------------------------------------------------------------------------------------------
+
+
+def frames_and_sound(
+    recording: Recording, rate_fps: float = 5.0, rate_hz: int = 16_000, chunk: int = CHUNK
+) -> Iterator[Image | Sound]:
+    """Pictures and sound of a recording in time order; `at` is seconds from its start.
+
+    Pictures come as from a camera, one every 1/rate_fps seconds, upright; sound as from a microphone, in pieces of
+    `chunk` samples without holes. A damaged or shortened file gives what it has, then raises SensorError.
+    """
+    failures: list[SensorError] = []
+    end_s = 0.0
+    streams = [
+        _until_failure(_pictures(recording, rate_fps), failures),
+        _until_failure(_sounds(recording, rate_hz, chunk), failures),
+    ]
+    for message in heapq.merge(*streams, key=attrgetter("at")):
+        end_s = max(end_s, message.at + _length_s(message, rate_fps))
+        yield message
+    if failures:
+        raise failures[0]
+    if not end_s:
+        raise SensorError("there is neither picture nor sound in it; record it again")
+    _check_length(recording, end_s)
+
+
+def _length_s(message: Image | Sound, rate_fps: float) -> float:
+    return message.samples.size / message.rate_hz if isinstance(message, Sound) else 1.0 / rate_fps
+
+
+def _until_failure(messages: Iterable[Image | Sound], failures: list[SensorError]) -> Iterator[Image | Sound]:
+    try:
+        yield from messages
+    except SensorError as error:
+        failures.append(error)
+
+
+def _open(recording: Recording) -> InputContainer:
+    import av
+
+    # "file:" keeps names such as concat:a|b from being taken for addresses.
+    source = io.BytesIO(recording) if isinstance(recording, bytes) else f"file:{recording.absolute()}"
+    try:
+        return av.open(source, "r", metadata_errors="replace", options={"format_whitelist": _DEMUXERS})
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise SensorError(f"cannot be opened: {error.strerror}; check its name and its rights") from None
+        raise SensorError(_UNREADABLE) from None
+
+
+def _decoded(recording: Recording, kind: Literal["video", "audio"]) -> Iterator[tuple[float, Any]]:
+    """Seconds from the start of the recording, and the frame, of the first stream of a kind."""
+    import av
+
+    with _open(recording) as container:
+        stream = _first_stream(container, kind)
+        if stream is None:
+            return
+        # One thread: the order of frames and errors must not hang on the scheduler, and the models need the cores.
+        stream.codec_context.thread_count = 1
+        start_s = (container.start_time or 0) / 1_000_000
+        seconds = 0.0
+        frames: Iterator[Any] = container.decode(stream)
+        try:
+            for frame in frames:
+                seconds = seconds if frame.time is None else max(0.0, frame.time - start_s)
+                yield seconds, frame
+        except (av.FFmpegError, ValueError) as error:
+            raise SensorError(f"damaged after {seconds:.1f} s ({_cause(error)}); copy or convert it again") from None
+
+
+def _first_stream(container: InputContainer, kind: Literal["video", "audio"]) -> VideoStream | AudioStream | None:
+    from av.stream import Disposition
+
+    if kind == "audio":
+        return next(iter(container.streams.audio), None)
+    # A song's cover is not something that happened in front of a camera.
+    moving = (stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic)
+    stream = next(moving, None)
+    if stream is not None and stream.width * stream.height > MOST_PIXELS:
+        raise SensorError(f"its pictures are too large ({stream.width} x {stream.height}); scale it down")
+    return stream
+
+
+def _cause(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _pictures(recording: Recording, rate_fps: float) -> Iterator[Image]:
+    """At k / rate_fps seconds, the frame that a player would show then."""
+    slot = 0
+    shown: VideoFrame | None = None
+    seconds = 0.0
+    length_s = 1.0 / rate_fps
+    for seconds, frame in _decoded(recording, "video"):
+        if shown is not None:
+            yield from _held(shown, slot, seconds, rate_fps)
+            slot = max(slot, _first_slot(seconds, rate_fps))
+        shown = frame
+        length_s = float((frame.duration or 0) * (frame.time_base or 0)) or length_s
+    if shown is not None:
+        yield from _held(shown, slot, seconds + length_s, rate_fps)
+
+
+def _first_slot(seconds: float, rate_fps: float) -> int:
+    # A millionth of a slot of slack: 0.6000000001 s is the slot at 0.6 s.
+    return int(np.ceil(seconds * rate_fps - 1e-6))
+
+
+def _held(frame: VideoFrame, slot: int, until_s: float, rate_fps: float) -> Iterator[Image]:
+    slots = range(slot, min(_first_slot(until_s, rate_fps), slot + int(LONGEST_HOLD_S * rate_fps)))
+    if slots:
+        pixels = _upright(frame)
+        for index in slots:
+            yield Image(index / rate_fps, pixels)
+
+
+def _upright(frame: VideoFrame) -> Pixels:
+    scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
+    width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+    pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)), np.uint8)
+
+
+def _sounds(recording: Recording, rate_hz: int, chunk: int) -> Iterator[Sound]:
+    """Pieces of `chunk` samples from the start of the recording; the last may be shorter."""
+    waiting: Samples = np.empty(0, np.float32)
+    given = 0
+    for samples in _resampled(recording, rate_hz):
+        waiting = np.concatenate((waiting, samples))
+        while waiting.size >= chunk:
+            yield Sound(given / rate_hz, waiting[:chunk].copy(), rate_hz)
+            waiting, given = waiting[chunk:], given + chunk
+    if waiting.size:
+        yield Sound(given / rate_hz, waiting.copy(), rate_hz)
+
+
+def _resampled(recording: Recording, rate_hz: int) -> Iterator[Samples]:
+    resample: Resampler | None = None
+    read = 0
+    for seconds, frame in _decoded(recording, "audio"):
+        if resample is None:
+            resample = Resampler(frame.sample_rate, rate_hz)
+        elif frame.sample_rate != resample.from_hz:
+            raise SensorError("changes its sample rate on the way; convert it to one rate")
+        samples = _frame_samples(frame)
+        hole = _hole(seconds, read, frame.sample_rate)
+        read += hole + len(samples)
+        if hole:
+            yield resample(np.zeros(hole, np.float32))
+        yield resample(samples)
+    if resample is not None:
+        yield resample(np.empty(0, np.float32), last=True)
+
+
+def _hole(seconds: float, read: int, rate_hz: int) -> int:
+    """Samples of silence before a frame; below 50 ms it is rounding of the container's clock."""
+    missing = round(seconds * rate_hz) - read
+    return missing if 0.05 * rate_hz < missing <= LONGEST_HOLD_S * rate_hz else 0
+
+
+def _frame_samples(frame: AudioFrame) -> Samples:
+    values = frame.to_ndarray()
+    planar = values.shape[0] == frame.layout.nb_channels and frame.format.is_planar
+    return to_float(values.T if planar else values.reshape(-1, frame.layout.nb_channels))
+
+
+def _check_length(recording: Recording, end_s: float) -> None:
+    with _open(recording) as container:
+        length_s = (container.duration or 0) / 1_000_000
+        honest = container.format.name in _HONEST and length_s < _LONGEST_HONEST_S
+    if honest and length_s - end_s > max(1.0, 0.1 * length_s):
+        raise SensorError(f"was cut short: {end_s:.1f} of {length_s:.1f} s are there; copy it again")
