@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+
+from device.brain import Brain
+from device.policy import Policy, Rules
+from device.signals import (
+    EMOTIONS,
+    Command,
+    Control,
+    Decision,
+    Estimate,
+    Health,
+    Mood,
+    PlayerState,
+    Queue,
+    Sentence,
+    Setting,
+    Tick,
+    Track,
+    command,
+)
+
+START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def tick(at: float, synced: bool = True) -> Tick:
+    return Tick(at, START + timedelta(seconds=at), "UTC", synced)
+
+
+def happy(at: float) -> Estimate:
+    return Estimate(at, "face", tuple(0.88 if e == "happy" else 0.02 for e in EMOTIONS), 0.9, "face-1")  # type: ignore[arg-type]
+
+
+def evening(brain: Brain, until: float) -> list[object]:
+    out: list[object] = []
+    for k in range(int(until * 10)):
+        out += brain.step(happy(k / 10))
+        out += brain.step(tick(k / 10)) if k % 5 == 0 else []
+    return out
+
+
+def brain() -> Brain:
+    return Brain(policy=Policy(Rules(quiet_from=time(0), quiet_until=time(0))))
+
+
+def test_moods_are_told_on_change_and_at_most_twice_a_second() -> None:
+    moods = [event for event in evening(brain(), 20.0) if isinstance(event, Mood)]
+    assert [mood.emotion for mood in moods][:2] == ["absent", "happy"]
+    assert all(b.at - a.at >= 0.5 or b.emotion != a.emotion for a, b in itertools.pairwise(moods))
+    assert len(moods) < 10
+
+
+def test_a_lasting_mood_brings_a_decision_stamped_with_the_wall_time() -> None:
+    decisions = [event for event in evening(brain(), 20.0) if isinstance(event, Decision)]
+    assert [d.target.emotion for d in decisions[:1]] == ["happy"]
+    assert decisions[0].utc is not None
+    assert decisions[0].utc - START == pytest.approx(timedelta(seconds=decisions[0].at), abs=timedelta(seconds=0.6))
+
+
+def test_events_bear_no_time_while_the_clock_is_not_to_be_trusted() -> None:
+    subject = Brain()
+    subject.step(tick(0.0, synced=False))
+    assert [event.utc for event in subject.step(happy(1.0)) if isinstance(event, Mood)] == [None]
+
+
+def test_a_queue_is_told_and_played_and_an_empty_one_only_told() -> None:
+    queue = Queue(1.0, (Track("a.ogg"),), "why")
+    assert Brain().step(queue) == [queue, Control("player", "play", queue)]
+    assert Brain().step(Queue(1.0, (), "no music")) == [Queue(1.0, (), "no music")]
+
+
+def test_the_voice_is_told_how_loud_the_speaker_plays() -> None:
+    playing = PlayerState(1.0, "playing", Track("a.ogg"), 60)
+    assert Control("voice", "playback", 60) in Brain().step(playing)
+    assert Control("voice", "playback", 0) in Brain().step(PlayerState(2.0, "paused", Track("a.ogg"), 60))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("pause", "", [Control("player", "pause")]),
+        ("resume", "", [Control("player", "resume")]),
+        ("next", "", [Control("player", "next")]),
+        ("camera", "off", [Setting(1.0, "camera", "off"), Control("camera", "mute", True)]),
+        ("microphone", "on", [Setting(1.0, "microphone", "on"), Control("microphone", "mute", False)]),
+        ("volume", "30", [Setting(1.0, "volume", "30"), Control("player", "volume", 30)]),
+        ("strategy", "lift", [Setting(1.0, "strategy", "lift")]),
+        ("sense", "voice", [Setting(1.0, "sense", "voice")]),
+        ("say", "I am glad", [Control("text", "say", Sentence(1.0, "I am glad", "room"))]),
+    ],
+)
+def test_commands_become_controls_and_settings(kind: str, value: str, expected: list[object]) -> None:
+    assert Brain().step(command(1.0, kind, value)) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("fly", ""),
+        ("camera", "maybe"),
+        ("volume", "101"),
+        ("volume", "²"),
+        ("say", " "),
+        ("say", "x" * 501),
+        ("pause", "x"),
+    ],
+)
+def test_commands_that_cannot_be_obeyed_are_refused_at_the_edge(kind: str, value: str) -> None:
+    with pytest.raises(ValueError, match=r"please|known are"):
+        command(1.0, kind, value)
+
+
+def test_words_are_in_no_event() -> None:
+    out = Brain().step(Command(1.0, "say", "a secret"))
+    assert all(isinstance(item, Control) for item in out)
+
+
+def test_health_passes_through() -> None:
+    assert Brain().step(Health(1.0, "camera", "muted")) == [Health(1.0, "camera", "muted")]

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime, time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.policy import TOWARDS, Policy, Rules, is_quiet, target_of
+from device.signals import EMOTIONS, Decision, Feeling, Mood, PlayerState, Strategy, Tick, Track
+
+NO_QUIET = Rules(quiet_from=time(0), quiet_until=time(0))
+
+
+def playing(chosen_by: str = "attune", at: float = 0.0) -> PlayerState:
+    return PlayerState(at, "playing", Track("a.ogg"), 40, "test", chosen_by)  # type: ignore[arg-type]
+
+
+def run(moods: list[tuple[float, Feeling]], policy: Policy | None = None) -> tuple[Policy, list[Decision]]:
+    policy, decisions = policy or Policy(NO_QUIET), []
+    for at, emotion in moods:
+        mood = Mood(at, emotion)
+        policy, decision = policy.saw(mood).decide(mood)
+        if decision:
+            decisions.append(decision)
+            policy = policy.played(playing(at=at))
+    return policy, decisions
+
+
+def every_second(emotion: Feeling, start: int, end: int) -> list[tuple[float, Feeling]]:
+    return [(float(at), emotion) for at in range(start, end)]
+
+
+def test_the_music_follows_a_mood_that_lasts() -> None:
+    _, decisions = run(every_second("happy", 0, 20))
+    assert [(d.at, d.target.emotion) for d in decisions] == [(8.0, "happy")]
+    assert "happy" in decisions[0].reason
+
+
+def test_a_mood_that_passes_changes_nothing() -> None:
+    _, decisions = run(every_second("happy", 0, 5) + every_second("sad", 5, 10) + every_second("unclear", 10, 30))
+    assert decisions == []
+
+
+def test_changes_keep_their_distance() -> None:
+    _, decisions = run(every_second("happy", 0, 20) + every_second("sad", 20, 100))
+    assert [(d.at, d.target.emotion) for d in decisions] == [(8.0, "happy"), (53.0, "sad")]
+
+
+@given(st.lists(st.sampled_from([*EMOTIONS, "unclear", "absent"]), min_size=1, max_size=30))
+def test_whatever_the_moods_changes_keep_dwell_and_cooldown(told: list[Feeling]) -> None:
+    moods = [(float(10 * k + s), emotion) for k, emotion in enumerate(told) for s in range(10)]
+    _, decisions = run(moods)
+    times = [d.at for d in decisions]
+    assert all(later - sooner >= NO_QUIET.cooldown_s for sooner, later in itertools.pairwise(times))
+    assert all(d.mood.emotion in EMOTIONS for d in decisions)
+
+
+def test_a_track_that_a_listener_chose_is_never_interrupted() -> None:
+    policy = Policy(NO_QUIET).played(playing("listener"))
+    assert run(every_second("angry", 0, 300), policy)[1] == []
+
+
+def test_music_that_a_listener_paused_stays_so_until_they_resume() -> None:
+    policy = Policy(NO_QUIET).paused_by_listener(True)
+    policy, decisions = run(every_second("happy", 0, 100), policy)
+    assert decisions == []
+    assert run(every_second("happy", 100, 120), policy.paused_by_listener(False))[1]
+
+
+def test_a_queue_that_ended_is_followed_by_another() -> None:
+    policy, _ = run(every_second("happy", 0, 20))
+    policy = policy.played(PlayerState(50.0, "stopped"))
+    assert [d.at for d in run(every_second("happy", 60, 70), policy)[1]] == [60.0]
+
+
+def test_another_strategy_decides_anew() -> None:
+    policy, _ = run(every_second("sad", 0, 20))
+    _, decisions = run(
+        every_second("sad", 20, 25), policy.with_rules(Rules("lift", quiet_from=time(0), quiet_until=time(0)))
+    )
+    assert [d.target.emotion for d in decisions] == ["happy"]
+
+
+@pytest.mark.parametrize("strategy", TOWARDS)
+def test_every_strategy_knows_every_emotion(strategy: Strategy) -> None:
+    for emotion in EMOTIONS:
+        target = target_of(Mood(0.0, emotion), strategy)
+        assert target.emotion in EMOTIONS
+        assert -1.0 <= target.valence <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("utc", "zone", "synced", "quiet"),
+    [
+        ("2026-11-20T22:00:00", "UTC", True, False),
+        ("2026-11-20T22:30:00", "UTC", True, True),
+        ("2026-11-20T03:00:00", "UTC", True, True),
+        ("2026-11-20T07:00:00", "UTC", True, False),
+        ("2026-11-20T21:45:00", "Europe/Berlin", True, True),
+        ("2026-11-20T03:00:00", "UTC", False, False),
+        ("2026-11-20T03:00:00", "Not/AZone", True, True),
+    ],
+)
+def test_quiet_hours_are_local_and_wait_for_a_clock_to_be_trusted(
+    utc: str, zone: str, synced: bool, quiet: bool
+) -> None:
+    tick = Tick(0.0, datetime.fromisoformat(utc).replace(tzinfo=UTC), zone, synced)
+    assert is_quiet(tick, Rules()) is quiet
+    assert not run(every_second("happy", 0, 60), Policy(Rules()).ticked(tick))[1] or not quiet
+
+
+def test_quiet_hours_within_a_day() -> None:
+    rules = Rules(quiet_from=time(13), quiet_until=time(15))
+    noon, siesta = (Tick(0.0, datetime(2026, 1, 1, hour, tzinfo=UTC), "UTC", True) for hour in (12, 14))
+    assert not is_quiet(noon, rules)
+    assert is_quiet(siesta, rules)
