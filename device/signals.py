@@ -112,11 +112,15 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Utterance:
-    """One stretch of speech, mono float32 in -1..1; `at` is the second of its end."""
+    """One stretch of speech, mono float32 in -1..1; `at` is the second of its end.
+
+    `clarity`, 0..1, is how far it stands out of the room and of our own music.
+    """
 
     at: float
     samples: Samples
     rate_hz: int
+    clarity: float = 1.0
 
 
 # -- what follows ------------------------------------------------------------------------------------------------------

