@@ -108,6 +108,7 @@ class Face:
     box: tuple[float, float, float, float]
     track: str
     sharpness: float
+    turn: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

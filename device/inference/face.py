@@ -1,0 +1,150 @@
+"""The face stage: finds faces, follows each person, and judges the expression on an upright crop of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.config import Face as Settings
+from device.inference.align import Box, aligned, overlap, sharpness, squeezed, turned
+from device.inference.crop import standardise
+from device.inference.detect import FILLED_FACTOR, SAME_FACE, WIDE_FACTOR, Detection, Detector
+from device.inference.track import People
+from device.ports import Network
+from device.signals import Estimate, Face, Image, Pixels, Scores, SensorError
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A face of a picture: box (x, y, width, height in pixels), calibrated scores over EMOTIONS, reliability 0..1."""
+
+    box: Box
+    scores: Scores
+    reliability: float
+
+
+class FacePath:
+    """From pictures to one Estimate for each person in them; for use by one thread.
+
+    `network` takes (1, 48, 48, 1) and answers seven logits over EMOTIONS, which are divided by `temperature`
+    (calibration, from the manifest) before the softmax.
+    """
+
+    def __init__(
+        self, detector: Detector, network: Network, temperature: float = 1.0, settings: Settings | None = None
+    ) -> None:
+        self._detector = detector
+        self._network = network
+        self._temperature = temperature
+        self._settings = settings or Settings()
+        self._people = People()
+        self._searched_at = -np.inf
+        self._searches = 0
+
+    def __call__(self, image: Image) -> list[Estimate]:
+        """An estimate for each person seen in the picture."""
+        return [self.judge(face) for face in self.find(image)]
+
+    def find(self, image: Image) -> list[Face]:
+        """The followed faces of the picture; the whole of it is searched at most every `search_every_s`."""
+        if image.at < self._people.at:
+            self._people, self._searched_at = People(named=self._people.named), -np.inf
+        faces = self._known(image)
+        if image.at - self._searched_at >= self._settings.search_every_s:
+            faces = self._search(image, faces)
+        self._people = self._people.follow(faces, image.at, self._settings.most)
+        return [_face(image.pixels, person.face, image.at, person.name) for person in self._people.seen()]
+
+    def _known(self, image: Image) -> list[Detection]:
+        seen: list[Detection] = []
+        for person in self._people.persons:
+            box = person.expected(image.at)
+            for face in self._detector.look(image.pixels, box) or self._detector.look(image.pixels, box, WIDE_FACTOR):
+                if not any(overlap(face.box, other.box) > SAME_FACE for other in seen):
+                    seen.append(face)
+        return seen
+
+    def _search(self, image: Image, known: list[Detection]) -> list[Detection]:
+        self._searched_at = image.at
+        self._searches += 1
+        return self._detector.find(image.pixels, known, self._settings.most, turn=self._searches)
+
+    def judge(self, face: Face) -> Estimate:
+        """What the network says of one face."""
+        return Estimate(face.at, "face", self._scores(face.pixels), reliability(face), face.track)
+
+    def judge_picture(self, picture: Pixels, crop: bool = False) -> list[Judged]:
+        """Every face of a picture (RGB or gray uint8, any size), the largest first; empty where there is none.
+
+        With `crop` the picture is one face, cut loosely or tightly: there is always exactly one answer. Raises
+        SensorError where the array is no picture.
+        """
+        rgb = _rgb(picture)
+        found = self._one_face(rgb) if crop else [_face(rgb, face) for face in self._detector.find(rgb)]
+        return [Judged(face.box, self._scores(face.pixels), reliability(face)) for face in found]
+
+    def _one_face(self, rgb: Pixels) -> list[Face]:
+        height, width = rgb.shape[:2]
+        whole = (0.0, 0.0, float(width), float(height))
+        near = self._detector.look(rgb, whole, FILLED_FACTOR) or self._detector.find(rgb)
+        return [_face(rgb, near[0])] if near else [_whole(rgb)]
+
+    def _scores(self, gray: Pixels) -> Scores:
+        (logits,) = self._network.run(standardise(gray)[None, :, :, None])
+        return softmax(logits.ravel() / self._temperature)
+
+
+def softmax(logits: NDArray[np.float32]) -> Scores:
+    """Scores of a vector of logits: positive, sum 1."""
+    powers = np.exp(logits.astype(np.float64) - logits.max())
+    a, b, c, d, e, f, g = (float(power) for power in powers / powers.sum())
+    return a, b, c, d, e, f, g
+
+
+# -- how far a face can be relied on -----------------------------------------------------------------------------------
+
+# Each is a range over which a face goes from worthless to good.
+SIDE_PX: Final = (12.0, 40.0)  # the expression network was trained on 48 px
+SHARPNESS: Final = (-2.0, -1.0)  # as a power of ten: FER2013 blurred by 2 and 0.9 px; untouched, 99 % are above -0.64
+TURN: Final = (0.7, 0.3)  # about 60 and 30 degrees: beyond, half of the face is gone
+LIGHT: Final = (12.0, 40.0)  # mean gray: 98 % of FER2013 is lighter than 40
+CONTRAST: Final = (4.0, 16.0)  # standard deviation of gray levels: 99 % of FER2013 has over 25
+
+
+def reliability(face: Face) -> float:
+    """How good the evidence is, 0..1: low for faces that are small, blurred, turned aside, dark or flat."""
+    return (
+        _share(max(face.box[2:]), SIDE_PX)
+        * _share(float(np.log10(max(face.sharpness, 1e-6))), SHARPNESS)
+        * _share(face.turn, TURN)
+        * _share(float(face.pixels.mean()), LIGHT)
+        * _share(float(face.pixels.std()), CONTRAST)
+    )
+
+
+def _share(value: float, limits: tuple[float, float]) -> float:
+    worthless, good = limits
+    return float(np.clip((value - worthless) / (good - worthless), 0.0, 1.0))
+
+
+def _face(rgb: Pixels, seen: Detection, at: float = 0.0, name: str = "") -> Face:
+    gray = aligned(rgb, seen.points)
+    return Face(at, gray, seen.box, name, sharpness(gray), turned(seen.points))
+
+
+def _whole(rgb: Pixels) -> Face:
+    gray = squeezed(rgb)
+    return Face(0.0, gray, (0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0])), "", sharpness(gray))
+
+
+def _rgb(picture: Pixels) -> Pixels:
+    if picture.dtype != np.uint8 or picture.size == 0:
+        raise SensorError(f"a picture of {picture.shape} {picture.dtype} cannot be judged: give 8 bit gray or RGB")
+    if picture.ndim == 2:
+        return np.repeat(picture[:, :, None], 3, axis=2)
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise SensorError(f"a picture of shape {picture.shape} cannot be judged: give gray or RGB")
+    return picture
