@@ -1,0 +1,356 @@
+// Shows the state that the server tells, by an event stream or, without one, by asking; sends what is pressed.
+
+const POLL_MS = 2000;
+const STREAM_AGAIN_MS = 10000;
+const SILENCE_MS = 12000; // the server beats every 5 s
+const PENDING_MS = 6000;
+const NOTICE_MS = 6000;
+
+const WORDS = {
+  angry: 'Angry', disgust: 'Disgusted', fear: 'Afraid', happy: 'Happy', sad: 'Sad', surprise: 'Surprised',
+  neutral: 'Neutral', unclear: 'Unclear', absent: 'Nobody here',
+};
+const HINTS = {
+  angry: 'anger', disgust: 'disgust', fear: 'fear', happy: 'happiness', sad: 'sadness', surprise: 'surprise',
+  neutral: 'calm',
+};
+const SENSES = { face: 'Face', voice: 'Voice', text: 'Words', body: 'Pulse' };
+const PARTS = {
+  mqtt: 'MQTT', broker: 'MQTT broker', mpd: 'MPD', dj: 'Choice of music', face: 'Face model', voice: 'Voice model',
+  text: 'Text model',
+};
+const ORDER = ['missing', 'degraded', 'muted', 'works'];
+const DEVICES = {
+  camera: { works: 'Looking', degraded: 'Looking, with trouble', muted: 'Muted: the camera is closed', missing: 'Not there' },
+  microphone: { works: 'Listening', degraded: 'Listening, with trouble', muted: 'Muted: the microphone is closed', missing: 'Not there' },
+};
+
+const at = (id) => document.getElementById(id);
+const body = document.body;
+let token = document.querySelector('meta[name="attune-token"]').content;
+let state = null;
+let stateCameMs = 0;
+
+// -- showing ----------------------------------------------------------------------------------------------------------
+
+function put(id, text) {
+  const element = at(id);
+  if (element.textContent !== text) element.textContent = text;
+  return element;
+}
+
+function show(id, text) {
+  put(id, text).hidden = !text;
+}
+
+function make(tag, name, text) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  if (text) element.textContent = text;
+  return element;
+}
+
+function icon(...names) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  for (const name of names) {
+    const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
+    use.setAttribute('href', `#i-${name}`);
+    svg.append(use);
+  }
+  return svg;
+}
+
+function fill(list, key, items) {
+  // Rebuilt only when it differs, so that nothing flickers and nothing is read out twice.
+  const now = JSON.stringify(key);
+  if (list.dataset.key === now) return;
+  list.dataset.key = now;
+  list.replaceChildren(...items());
+}
+
+function sure(mood) {
+  if (mood.confidence >= 0.75) return 'quite sure';
+  return mood.confidence >= 0.55 ? 'fairly sure' : 'not very sure';
+}
+
+function more(mood) {
+  if (mood.emotion === 'absent') return 'Waiting for someone to come in';
+  if (mood.emotion === 'unclear') {
+    return mood.second ? `Could be ${HINTS[mood.second]}, but not sure enough to say` : 'Not sure enough to say';
+  }
+  return (mood.second ? `with some ${HINTS[mood.second]}, ` : '') + sure(mood);
+}
+
+function showMood(mood) {
+  body.dataset.mood = mood ? mood.emotion : 'starting';
+  if (!mood) return;
+  put('word', WORDS[mood.emotion] || mood.emotion);
+  put('more', more(mood).replace(/^./, (first) => first.toUpperCase()));
+  const [valence, arousal] = [mood.valence, mood.arousal];
+  at('dot').style.transform = `translate(${100 + 84 * valence}px, ${100 - 84 * arousal}px)`;
+  const told = mood.emotion === 'absent' ? 'No valence and arousal'
+    : `Valence ${valence.toFixed(2)}, arousal ${arousal.toFixed(2)}, each from -1 to 1`;
+  at('plane').setAttribute('aria-label', told);
+  showShares(Object.entries(mood.shares).filter(([, share]) => share > 0));
+}
+
+function showShares(shares) {
+  const rounded = shares.map(([sense, share]) => [sense, Math.round(100 * share)]);
+  at('no-shares').hidden = rounded.length > 0;
+  const list = at('shares');
+  const known = JSON.stringify(rounded.map(([sense]) => sense));
+  fill(list, known, () => rounded.map(([sense]) => bar(sense)));
+  for (const [sense, percent] of rounded) {
+    const item = list.querySelector(`[data-sense="${sense}"]`);
+    item.querySelector('b').textContent = `${percent} %`;
+    item.querySelector('i').style.width = `${percent}%`;
+  }
+}
+
+function bar(sense) {
+  const item = make('li');
+  item.dataset.sense = sense;
+  const row = make('div', 'row');
+  row.append(make('span', '', SENSES[sense] || sense), make('b'));
+  const track = make('div', 'bar');
+  track.setAttribute('aria-hidden', 'true');
+  track.append(make('i'));
+  item.append(row, track);
+  return item;
+}
+
+function showPeople(mood, health) {
+  const status = health.camera ? health.camera.status : '';
+  if (status === 'muted') put('people', 'Not looking');
+  else if (status === 'missing') put('people', 'No camera');
+  else {
+    const people = mood ? mood.people : 0;
+    put('people', people === 0 ? 'Nobody seen' : `${people} ${people === 1 ? 'person' : 'people'} seen`);
+  }
+}
+
+function showAge() {
+  if (!state || !state.mood) return;
+  const seconds = Math.max(0, state.now - state.mood.at + (performance.now() - stateCameMs) / 1000);
+  const minutes = Math.floor(seconds / 60);
+  put('age', minutes < 1 ? 'since just now' : minutes < 60 ? `for ${minutes} min` : `for ${Math.floor(minutes / 60)} h`);
+}
+
+function nameOf(track) {
+  const file = track.uri.split('/').pop().replace(/\.[a-z0-9]{2,5}$/i, '');
+  return track.title || file || 'Without a title';
+}
+
+function showMusic(player, queue, decision) {
+  const track = player && player.track;
+  put('title', track ? nameOf(track) : 'Nothing yet');
+  put('artist', track ? track.artist : 'Music follows the mood after a few seconds');
+  show('genre', track ? track.genre : '');
+  show('why', track ? reason(player, queue, decision) : '');
+  const playing = Boolean(player) && player.status === 'playing';
+  at('cover').classList.toggle('on', playing);
+  put('pause-name', playing ? 'Pause' : 'Play');
+  at('pause-icon').setAttribute('href', playing ? '#i-pause' : '#i-play');
+  at('pause').disabled = at('next').disabled = !player || player.status === 'failed';
+  put('player', player ? playerLine(player) : '');
+}
+
+function reason(player, queue, decision) {
+  if (player.chosen_by === 'listener') return 'Chosen by you; Attune lets it play.';
+  return (queue && queue.reason) || (decision && decision.reason) || '';
+}
+
+function playerLine(player) {
+  const named = { playing: 'Playing', paused: 'Paused', stopped: 'Stopped', failed: 'The player has failed' };
+  return [named[player.status], player.device && `on ${player.device}`].filter(Boolean).join(' ')
+    + `, volume ${player.volume_pct} %`;
+}
+
+function showSense(name, health) {
+  const status = health[name] ? health[name].status : '';
+  const button = at(name);
+  const muted = status === 'muted';
+  button.setAttribute('aria-pressed', String(muted));
+  put(`${name}-state`, DEVICES[name][status] || 'Not reported yet');
+  put(`${name}-name`, `${muted ? 'Unmute' : 'Mute'} ${name}`);
+  if (button.dataset.wants === (muted ? 'off' : 'on')) settle(button);
+}
+
+function showFlags(health) {
+  const muted = Object.keys(DEVICES).filter((name) => health[name] && health[name].status === 'muted');
+  fill(at('flags'), muted, () => muted.map((name) => {
+    const item = make('li');
+    item.append(icon(name, 'slash'), make('span', '', muted.length > 1 ? name.replace(/^./, (c) => c.toUpperCase()) : `${name.replace(/^./, (c) => c.toUpperCase())} muted`));
+    return item;
+  }));
+}
+
+function showParts(health) {
+  const parts = Object.values(health).sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
+  at('no-parts').hidden = parts.length > 0;
+  const key = parts.map((part) => [part.part, part.status, part.message]);
+  fill(at('parts'), key, () => parts.map((part) => {
+    const item = make('li');
+    item.dataset.part = part.part;
+    item.dataset.status = part.status;
+    const name = PARTS[part.part] || part.part.replace(/^./, (first) => first.toUpperCase());
+    item.append(make('span', 'name', name), make('span', 'status', part.status));
+    if (part.message) item.append(make('p', 'message', part.message));
+    return item;
+  }));
+}
+
+function render(next) {
+  state = next;
+  stateCameMs = performance.now();
+  showMood(next.mood);
+  showPeople(next.mood, next.health);
+  showAge();
+  showMusic(next.player, next.queue, next.decision);
+  showSense('camera', next.health);
+  showSense('microphone', next.health);
+  showFlags(next.health);
+  showParts(next.health);
+}
+
+// -- connection -------------------------------------------------------------------------------------------------------
+
+let stream = null;
+let pollTimer = 0;
+let watchTimer = 0;
+let streamTriedMs = 0;
+
+function link(how) {
+  body.dataset.link = how;
+  show('lost', how === 'lost' ? 'Connection lost. Trying again …' : '');
+}
+
+function watch() {
+  clearTimeout(watchTimer);
+  watchTimer = setTimeout(poll, SILENCE_MS);
+}
+
+function openStream() {
+  streamTriedMs = performance.now();
+  if (!('EventSource' in window)) return void poll();
+  stream = new EventSource('/api/events');
+  stream.addEventListener('state', (event) => {
+    clearTimeout(pollTimer);
+    render(JSON.parse(event.data));
+    link('stream');
+    watch();
+  });
+  stream.addEventListener('beat', watch);
+  stream.addEventListener('error', poll);
+  watch();
+}
+
+function closeAll() {
+  clearTimeout(pollTimer);
+  clearTimeout(watchTimer);
+  if (stream) stream.close();
+  stream = null;
+}
+
+async function poll() {
+  closeAll();
+  pollTimer = setTimeout(poll, POLL_MS);
+  try {
+    const answer = await fetch('/api/state', { cache: 'no-store', signal: AbortSignal.timeout(POLL_MS) });
+    if (!answer.ok) throw new Error(answer.statusText);
+    render(await answer.json());
+    const wasLost = body.dataset.link === 'lost';
+    link('polling');
+    if (wasLost || performance.now() - streamTriedMs > STREAM_AGAIN_MS) {
+      clearTimeout(pollTimer);
+      openStream();
+    }
+  } catch {
+    link('lost');
+  }
+}
+
+document.addEventListener('visibilitychange', () => {
+  // A page that nobody sees leaves its place to one that somebody does.
+  closeAll();
+  if (!document.hidden) openStream();
+});
+
+// -- pressing ---------------------------------------------------------------------------------------------------------
+
+let noticeTimer = 0;
+
+function notice(text) {
+  clearTimeout(noticeTimer);
+  show('notice', text);
+  noticeTimer = setTimeout(() => show('notice', ''), NOTICE_MS);
+}
+
+function post(command) {
+  return fetch('/api/command', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'X-Attune-Token': token },
+    body: JSON.stringify(command),
+    signal: AbortSignal.timeout(5000),
+  });
+}
+
+async function send(kind, value = '') {
+  try {
+    let answer = await post({ kind, value });
+    if (answer.status === 403) { // Attune was restarted since this page was loaded
+      token = (await (await fetch('/api/token', { cache: 'no-store' })).json()).token;
+      answer = await post({ kind, value });
+    }
+    if (answer.ok) return '';
+    return (await answer.json()).error;
+  } catch {
+    return 'Attune cannot be reached; nothing was sent.';
+  }
+}
+
+async function press(kind, value) {
+  const error = await send(kind, value);
+  if (error) notice(error);
+  return !error;
+}
+
+function settle(button) {
+  clearTimeout(Number(button.dataset.timer));
+  button.removeAttribute('aria-busy');
+  delete button.dataset.wants;
+}
+
+async function toggle(event) {
+  const button = event.currentTarget;
+  const wants = button.getAttribute('aria-pressed') === 'true' ? 'on' : 'off';
+  button.dataset.wants = wants;
+  button.setAttribute('aria-busy', 'true');
+  button.dataset.timer = setTimeout(() => {
+    settle(button);
+    notice(`The ${button.id} has not answered yet.`);
+  }, PENDING_MS);
+  if (!(await press(button.id, wants))) settle(button);
+}
+
+async function say(event) {
+  event.preventDefault();
+  const words = at('words').value.trim();
+  if (!words) return void at('words').focus();
+  at('send').setAttribute('aria-busy', 'true');
+  const error = await send('say', words);
+  at('send').removeAttribute('aria-busy');
+  put('said', error || 'Heard. It counts for a little while.');
+  if (!error) at('words').value = '';
+}
+
+at('pause').addEventListener('click', () => press(state.player.status === 'playing' ? 'pause' : 'resume'));
+at('next').addEventListener('click', () => press('next'));
+at('camera').addEventListener('click', toggle);
+at('microphone').addEventListener('click', toggle);
+at('say').addEventListener('submit', say);
+
+setInterval(showAge, 15000);
+openStream();

@@ -1,0 +1,122 @@
+"""What the page may read: the latest event of each kind and the last few of all."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import deque
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from device.signals import EMOTIONS, Decision, Event, Health, Mood, PlayerState, Queue, Setting
+
+LAST = 200
+"""Events that the board remembers."""
+
+_KINDS: Final = MappingProxyType(
+    {
+        Mood: "mood",
+        Decision: "decision",
+        Queue: "queue",
+        PlayerState: "player",
+        Health: "health",
+        Setting: "settings",
+    }
+)
+
+_SINGLE: Final = ("mood", "decision", "queue", "player")
+
+
+class Board:
+    """A Sink that remembers events for whoever asks; anything that is not an Event, such as a sentence, is not taken.
+
+    `version` grows by one with each event, so that a reader can wait for the next.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._version = 0
+        self._latest: dict[str, Event] = {}
+        self._health: dict[str, Health] = {}
+        self._settings: dict[str, Setting] = {}
+        self._last: deque[Event] = deque(maxlen=LAST)
+
+    @property
+    def version(self) -> int:
+        """How many events came so far."""
+        with self._changed:
+            return self._version
+
+    def offer(self, event: Event) -> None:
+        """Take an event; never blocks for longer than a reader copies, and never raises."""
+        kind = _KINDS.get(type(event))
+        if kind is None:
+            return
+        with self._changed:
+            self._keep(kind, event)
+            self._last.append(event)
+            self._version += 1
+            self._changed.notify_all()
+
+    def wait(self, version: int, timeout_s: float) -> int:
+        """The version as soon as it is another than `version`, or `version` itself when the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != version, timeout_s)
+            return self._version
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that the page shows, ready for JSON.
+
+        `mood`, `decision`, `queue` and `player` are the latest of their kind or None, `health` the latest of each part,
+        `settings` the latest value of each key. Numbers have four decimals, times are ISO 8601.
+        """
+        with self._changed:
+            version, latest = self._version, dict(self._latest)
+            health, settings = dict(self._health), dict(self._settings)
+        return {
+            "version": version,
+            **{kind: plain(latest[kind]) if kind in latest else None for kind in _SINGLE},
+            "health": {part: plain(health[part]) for part in sorted(health)},
+            "settings": {key: settings[key].value for key in sorted(settings)},
+        }
+
+    def events(self) -> list[dict[str, Any]]:
+        """The last events, oldest first, each with its `kind`."""
+        with self._changed:
+            last = list(self._last)
+        return [{"kind": _KINDS[type(event)], **plain(event)} for event in last]
+
+    def _keep(self, kind: str, event: Event) -> None:
+        if isinstance(event, Health):
+            self._health[event.part] = event
+        elif isinstance(event, Setting):
+            self._settings[event.key] = event
+        else:
+            self._latest[kind] = event
+
+
+def plain(event: Event) -> dict[str, Any]:
+    """An event as dictionaries, lists, numbers and strings, under the names of its fields.
+
+    A mood's shares and scores are objects by modality and emotion; a decision names its mood by the emotion alone.
+    """
+    given: dict[str, Any] = _plain(event)
+    if isinstance(event, Mood):
+        given["shares"] = {modality: _plain(share) for modality, share in event.shares}
+        given["scores"] = dict(zip(EMOTIONS, given["scores"], strict=False))
+    elif isinstance(event, Decision):
+        given["mood"] = event.mood.emotion
+    return given
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return value

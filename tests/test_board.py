@@ -1,0 +1,125 @@
+"""The board remembers the latest of each kind, the last 200 of all, and no words."""
+
+import json
+import threading
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.board import LAST, Board, plain
+from device.signals import Decision, Health, Mood, PlayerState, Queue, Sentence, Setting, Target, Track
+
+SCORES = (0.02, 0.01, 0.02, 0.8, 0.05, 0.04, 0.06)
+UTC_TIME = datetime(2026, 5, 17, 19, 30, tzinfo=UTC)
+MOOD = Mood(
+    12.5,
+    "happy",
+    second="surprise",
+    valence=0.61234567,
+    arousal=0.3,
+    confidence=0.8,
+    shares=(("face", 0.7), ("voice", 0.3)),
+    scores=SCORES,
+    people=2,
+    sensed_at=12.25,
+    utc=UTC_TIME,
+)
+TRACK = Track("demo/happy-1.ogg", title="Sun on the stairs", artist="Attune", genre="pop", duration_s=61.0)
+
+
+def filled() -> Board:
+    board = Board()
+    board.offer(MOOD)
+    board.offer(Decision(13.0, MOOD, Target("happy", 0.8, 0.5), "match", 40, "happy for 8 s"))
+    board.offer(Queue(13.1, (TRACK,), "pop fits happy"))
+    board.offer(PlayerState(13.2, "playing", TRACK, 40, "null"))
+    board.offer(Health(1.0, "camera", "missing", "no camera found; plug one in"))
+    board.offer(Setting(2.0, "strategy", "match"))
+    return board
+
+
+def test_an_empty_board_has_every_name_and_no_value() -> None:
+    assert Board().snapshot() == {
+        "version": 0,
+        "mood": None,
+        "decision": None,
+        "queue": None,
+        "player": None,
+        "health": {},
+        "settings": {},
+    }
+
+
+def test_snapshot_holds_the_latest_of_each_kind_ready_for_json() -> None:
+    board = filled()
+    board.offer(Setting(3.0, "strategy", "lift"))
+    state = json.loads(json.dumps(board.snapshot(), allow_nan=False))
+    assert state["version"] == 7
+    assert state["mood"]["shares"] == {"face": 0.7, "voice": 0.3}
+    assert state["mood"]["scores"]["happy"] == 0.8
+    assert state["mood"]["valence"] == 0.6123
+    assert state["mood"]["utc"] == "2026-05-17T19:30:00+00:00"
+    assert state["decision"]["mood"] == "happy"
+    assert state["decision"]["target"] == {"emotion": "happy", "valence": 0.8, "arousal": 0.5}
+    assert state["queue"]["tracks"][0]["title"] == "Sun on the stairs"
+    assert state["player"]["track"]["genre"] == "pop"
+    assert state["settings"] == {"strategy": "lift"}
+
+
+def test_health_is_kept_for_each_part() -> None:
+    board = filled()
+    board.offer(Health(2.0, "mqtt", "works"))
+    board.offer(Health(3.0, "camera", "works"))
+    health = board.snapshot()["health"]
+    assert {part: health[part]["status"] for part in health} == {"camera": "works", "mqtt": "works"}
+
+
+def test_scores_are_empty_where_a_mood_has_none() -> None:
+    assert plain(Mood(1.0, "absent"))["scores"] == {}
+
+
+@given(st.integers(0, 2 * LAST + 7))
+def test_only_the_last_events_are_kept_in_order(count: int) -> None:
+    board = Board()
+    for number in range(count):
+        board.offer(Setting(float(number), "volume", str(number)))
+    kept = [event["value"] for event in board.events()]
+    assert kept == [str(number) for number in range(max(0, count - LAST), count)]
+    assert board.version == count
+
+
+def test_words_are_not_taken() -> None:
+    board = Board()
+    board.offer(Sentence(1.0, "a secret of mine"))  # type: ignore[arg-type]
+    assert board.version == 0
+    assert "secret" not in json.dumps([board.snapshot(), board.events()])
+
+
+def test_wait_tells_at_once_what_is_new_and_gives_up_in_time() -> None:
+    board = filled()
+    assert board.wait(0, timeout_s=60.0) == board.version
+    assert board.wait(board.version, timeout_s=0.01) == board.version
+
+
+def test_wait_wakes_when_an_event_comes() -> None:
+    board, seen = Board(), []
+    reader = threading.Thread(target=lambda: seen.append(board.wait(0, timeout_s=60.0)))
+    reader.start()
+    board.offer(MOOD)
+    reader.join(30.0)
+    assert seen == [1]
+
+
+def test_writers_and_readers_share_a_board() -> None:
+    board = Board()
+    writers = [
+        threading.Thread(target=lambda part=part: [board.offer(Health(float(n), part, "works")) for n in range(200)])
+        for part in ("camera", "microphone", "mqtt")
+    ]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert len(board.snapshot()["health"]) <= 3
+        assert len(board.events()) <= LAST
+    assert board.version == 600

@@ -1,0 +1,66 @@
+"""What a browser sends becomes a Command, or one line that says why not."""
+
+from typing import Any, get_args
+
+import pytest
+
+from companion_web.commands import LONGEST_SENTENCE, parse
+from device.signals import Command, CommandKind
+
+GOOD = [
+    ({"kind": "pause"}, Command(3.0, "pause")),
+    ({"kind": "resume", "value": ""}, Command(3.0, "resume")),
+    ({"kind": "next"}, Command(3.0, "next")),
+    ({"kind": "volume", "value": "07"}, Command(3.0, "volume", "7")),
+    ({"kind": "volume", "value": 100}, Command(3.0, "volume", "100")),
+    ({"kind": "camera", "value": "off"}, Command(3.0, "camera", "off")),
+    ({"kind": "microphone", "value": "on"}, Command(3.0, "microphone", "on")),
+    (
+        {"kind": "say", "value": "  I am\nso   glad \U0001f468‍\U0001f469‍\U0001f467 "},
+        Command(3.0, "say", "I am so glad \U0001f468‍\U0001f469‍\U0001f467"),
+    ),
+    ({"kind": "say", "value": "x" * LONGEST_SENTENCE}, Command(3.0, "say", "x" * LONGEST_SENTENCE)),
+    ({"kind": "strategy", "value": "soothe"}, Command(3.0, "strategy", "soothe")),
+    ({"kind": "sense", "value": "all"}, Command(3.0, "sense", "all")),
+    ({"kind": "sense", "value": "text"}, Command(3.0, "sense", "text")),
+]
+
+BAD: list[tuple[Any, str]] = [
+    (None, "JSON object"),
+    ([1], "JSON object"),
+    ({}, "kind must be one of"),
+    ({"kind": "dance"}, "kind must be one of"),
+    ({"kind": ["next"]}, "kind must be one of"),
+    ({"kind": "next", "value": "now"}, "no value"),
+    ({"kind": "volume", "value": "loud"}, "0 to 100"),
+    ({"kind": "volume", "value": 101}, "0 to 100"),
+    ({"kind": "volume", "value": -1}, "0 to 100"),
+    ({"kind": "volume", "value": "٣"}, "0 to 100"),
+    ({"kind": "volume", "value": True}, "must be text"),
+    ({"kind": "volume", "value": 10.5}, "must be text"),
+    ({"kind": "camera", "value": "closed"}, "on, off"),
+    ({"kind": "camera"}, "on, off"),
+    ({"kind": "say", "value": "   "}, "type a sentence"),
+    ({"kind": "say", "value": "x" * (LONGEST_SENTENCE + 1)}, "500 characters"),
+    ({"kind": "say", "value": "a\x00b"}, "no text"),
+    ({"kind": "say", "value": "\ud800"}, "no text"),
+    ({"kind": "say", "value": {"words": "hm"}}, "must be text"),
+    ({"kind": "strategy", "value": "party"}, "match, lift, soothe"),
+    ({"kind": "sense", "value": "smell"}, "all, face"),
+]
+
+
+@pytest.mark.parametrize(("body", "command"), GOOD)
+def test_good_bodies_become_commands(body: Any, command: Command) -> None:
+    assert parse(body, 3.0) == command
+
+
+def test_every_kind_of_command_can_be_sent() -> None:
+    assert {body["kind"] for body, _ in GOOD} == set(get_args(CommandKind))
+
+
+@pytest.mark.parametrize(("body", "part"), BAD)
+def test_bad_bodies_are_told_in_one_line(body: Any, part: str) -> None:
+    with pytest.raises(ValueError, match=part) as caught:
+        parse(body, 3.0)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,106 @@
+"""The server answers over a real socket, says what to do about a busy port, and ends."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from companion_web import Server, create_app, serve
+from device.board import Board
+from device.config import Web
+from device.signals import AttuneError, Mood
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def app(board: Board) -> Flask:
+    return create_app(board, lambda command: None, Web(), lambda: 1.0)
+
+
+@pytest.fixture
+def server(app: Flask) -> Iterator[Server]:
+    server = serve(app, "127.0.0.1", 0)
+    yield server
+    server.stop()
+
+
+def ask(server: Server, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_it_answers_on_the_port_that_it_names(server: Server) -> None:
+    status, body = ask(server, "GET", "/healthz")
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+    assert server.address == f"http://127.0.0.1:{server.port}"
+
+
+def test_a_foreign_host_gets_nothing(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/api/state", headers={"Host": f"evil.example:{server.port}"})
+    assert connection.getresponse().status == 403
+    connection.close()
+
+
+def test_a_huge_body_is_refused_unread(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
+        host = f"Host: 127.0.0.1:{server.port}\r\n"
+        peer.sendall(f"POST /api/command HTTP/1.1\r\n{host}Content-Length: 9999999999\r\n\r\n".encode())
+        assert b" 413 " in peer.recv(4096)
+
+
+def test_a_stream_reaches_the_client_as_it_happens(server: Server, board: Board) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/api/events")
+    answer = connection.getresponse()
+    assert answer.readline() == b"event: state\n"
+    assert json.loads(answer.readline().removeprefix(b"data: "))["mood"] is None
+    board.offer(Mood(1.0, "sad"))
+    assert [answer.readline(), answer.readline()] == [b"\n", b"event: state\n"]
+    assert json.loads(answer.readline().removeprefix(b"data: "))["mood"]["emotion"] == "sad"
+    answer.close()
+    connection.close()
+
+
+def test_stop_ends_streams_and_threads_and_may_be_repeated(app: Flask) -> None:
+    before = threading.active_count()
+    server = serve(app, "127.0.0.1", 0)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/api/events")
+    answer = connection.getresponse()
+    answer.readline()
+    server.stop()
+    server.stop()
+    assert answer.read().endswith(b"\n\n")
+    connection.close()
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(10.0)
+    assert threading.active_count() <= before
+
+
+def test_a_server_that_never_started_stops(app: Flask) -> None:
+    Server(app, "127.0.0.1", 0).stop()
+
+
+def test_a_busy_port_names_the_setting(app: Flask, server: Server) -> None:
+    with pytest.raises(AttuneError, match=rf"127\.0\.0\.1:{server.port} is in use.*\[web\] port = {server.port + 1}"):
+        serve(app, "127.0.0.1", server.port)
+
+
+def test_an_address_of_another_machine_is_told(app: Flask) -> None:
+    with pytest.raises(AttuneError, match=r"cannot listen on 192\.0\.2\.1:8765.*\[web\]"):
+        serve(app, "192.0.2.1", 8765)
