@@ -303,7 +303,7 @@ class Mqtt:
         if self._address.tls:
             client.tls_set()
         client.suppress_exceptions = True
-        client.enable_logger(logging.getLogger(f"{__name__}.client"))
+        client.on_log = self._noted
         client.on_connect = self._greeted
         client.on_connect_fail = self._failed
         client.on_disconnect = self._left
@@ -353,6 +353,10 @@ class Mqtt:
                 self._on_command(command)
         except (ValueError, OverflowError) as error:
             log.warning("mqtt: command refused: %s", error)
+
+    def _noted(self, client: Client, _: Any, level: int, text: str) -> None:
+        # the client calls much an error that is only an absent broker; what our own callbacks raise is one
+        log.log(logging.ERROR if "Caught exception" in text else logging.DEBUG, "mqtt: %s", text)
 
     def _troubled(self, trouble: str) -> None:
         if trouble == self._trouble:
