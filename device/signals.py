@@ -101,7 +101,10 @@ Raw: TypeAlias = Image | Sound | Sentence | Beat
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """An aligned gray crop (uint8, 48 x 48) of a followed face; `box` is x, y, width, height in pixels."""
+    """An aligned gray crop (uint8, 48 x 48) of a followed face; `box` is x, y, width, height in pixels.
+
+    `sharpness` is the variance of the crop's Laplacian over its own; `turn` is 0 for a frontal head, 1 in profile.
+    """
 
     at: float
     pixels: Pixels
