@@ -6,17 +6,22 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeAlias, TypeVar
 
-from device.signals import AttuneError, Estimate, Health, Message, Modality
+from device.ports import Sensor
+from device.signals import AttuneError, Estimate, Health, Message, Modality, Raw
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
+TURN_S = 0.5
+"""Seconds that a worker waits for news before it looks whether it should stop."""
 
 
 class Mailbox(Generic[T]):
@@ -76,6 +81,9 @@ class Inbox:
             return None
 
 
+Body: TypeAlias = "Callable[[Worker], None]"
+
+
 class Worker:
     """A thread that runs `body` until it returns, and again after a pause when it fails.
 
@@ -87,13 +95,14 @@ class Worker:
     def __init__(
         self,
         name: str,
-        body: Callable[[Worker], None],
+        body: Body,
         tell: Callable[[Health], None] = lambda health: None,
         required: bool = False,
     ) -> None:
         self.name = name
         self.required = required
         self.stopping = threading.Event()
+        self._nudged = threading.Event()
         self.seen_at = time.monotonic()
         self._body = body
         self._tell = tell
@@ -115,9 +124,14 @@ class Worker:
         self._failure = ""
         self._tell(Health(time.monotonic(), self.name, "works", message))
 
+    def nudge(self) -> None:
+        """Try again now, where a failure makes it wait."""
+        self._nudged.set()
+
     def stop(self) -> None:
         """Ask the thread to end; returns at once."""
         self.stopping.set()
+        self._nudged.set()
 
     def join(self, timeout_s: float) -> bool:
         """Whether the thread has ended within the limit."""
@@ -151,6 +165,71 @@ class Worker:
         if worked_s > 60.0:
             self._pause_s = FIRST_PAUSE_S
         until = time.monotonic() + self._pause_s
-        while not self.stopping.wait(min(1.0, max(0.0, until - time.monotonic()))) and time.monotonic() < until:
+        while (left_s := until - time.monotonic()) > 0 and not self._nudged.wait(min(1.0, left_s)):
             self.beat()
+        self._nudged.clear()
         self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
+
+
+class Switch:
+    """Whether a sensor is muted: the brain turns it, the sensor's worker obeys and says so."""
+
+    def __init__(self, muted: bool = False) -> None:
+        self._muted = threading.Event()
+        self.turn(muted)
+
+    def turn(self, muted: bool) -> None:
+        if muted:
+            self._muted.set()
+        else:
+            self._muted.clear()
+
+    def __bool__(self) -> bool:
+        return self._muted.is_set()
+
+
+def pump(sensor: Sensor, muted: Switch, put: Callable[[Raw], None], tell: Callable[[Health], None]) -> Body:
+    """The body of a sensor's worker: from the open device to `put`; a muted device is closed, and that is told."""
+
+    def body(worker: Worker) -> None:
+        while not worker.stopping.is_set():
+            if muted:
+                tell(Health(time.monotonic(), worker.name, "muted", "closed; nothing is sensed"))
+                _wait_while(muted, worker)
+            else:
+                _sense(sensor, muted, put, worker)
+
+    return body
+
+
+def serve(make: Callable[[], Callable[[In], Iterable[Out]]], box: Mailbox[In], put: Callable[[Out], None]) -> Body:
+    """The body of a stage's worker: makes the stage in its own thread, then feeds it from the box."""
+
+    def body(worker: Worker) -> None:
+        stage = make()
+        worker.works()
+        while not worker.stopping.is_set():
+            worker.beat()
+            item = box.get(TURN_S)
+            for out in stage(item) if item is not None else ():
+                put(out)
+
+    return body
+
+
+def _wait_while(muted: Switch, worker: Worker) -> None:
+    while muted and not worker.stopping.wait(TURN_S / 2):
+        worker.beat()
+
+
+def _sense(sensor: Sensor, muted: Switch, put: Callable[[Raw], None], worker: Worker) -> None:
+    try:
+        sensor.open()
+        worker.works(sensor.name)
+        while not muted and not worker.stopping.is_set():
+            worker.beat()
+            item = sensor.read(TURN_S)
+            if item is not None and not muted:
+                put(item)
+    finally:
+        sensor.close()

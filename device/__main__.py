@@ -1,0 +1,181 @@
+"""The command line: `attune run | replay | judge | check | config | models | library`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from device import __version__
+from device.config import Config, load
+from device.signals import AttuneError, Raw
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did what it should, 1 when it could not, 2 for wrong usage."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    try:
+        return int(arguments.command(load(arguments.config), arguments))
+    except AttuneError as error:
+        print(f"attune: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; so has whoever could be told
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="attune", description="A smart speaker that reads how a room feels and plays music that fits."
+    )
+    parser.add_argument("--version", action="version", version=f"attune {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = _command(commands, "run", _run, "the appliance: sense, publish, play, serve the page; until stopped")
+    run.add_argument(
+        "--demo",
+        nargs="?",
+        const="always",
+        default="never",
+        choices=["never", "auto", "always"],
+        help="take the bundled evening for camera and microphone (auto: only where there is neither)",
+    )
+
+    replay = _command(commands, "replay", _replay, "recordings in, moods and music out, one line an event")
+    replay.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="folder, video, picture, sound or text file"
+    )
+    replay.add_argument("--speed", choices=["real", "max"], default="max", help="default: max")
+    replay.add_argument("--start", type=_moment, metavar="ISO8601", help="wall time at which the recording begins")
+    replay.add_argument("--demo", action="store_true", help="with the quick changes of music of the bundled evening")
+    replay.add_argument("--json", action="store_true", help="one line of JSON an event")
+
+    judge = _command(commands, "judge", _judge, "one model on files, folders or texts")
+    judge.add_argument("modality", choices=["face", "voice", "text"])
+    judge.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="PATH_OR_TEXT",
+        help="files, folders or texts; - reads one a line from standard input",
+    )
+    judge.add_argument("--crop", action="store_true", help="each picture is one face already, cut loosely or tightly")
+    judge.add_argument("--json", action="store_true", help="one line of JSON an input")
+
+    check = _command(commands, "check", _check, "what every part found, how it is, and what to do")
+    check.add_argument("--json", action="store_true", help="as JSON")
+
+    config = _command(commands, "config", _config, "show the settings, or write a file of them")
+    config.add_argument("action", choices=["show", "init"])
+    config.add_argument("path", nargs="?", type=Path, default=Path("config.toml"), help="of the new file (config.toml)")
+
+    models = _command(commands, "models", _models, "list the models and their terms, verify them, fetch optional ones")
+    models.add_argument("action", choices=["list", "verify", "fetch"])
+
+    library = _command(commands, "library", _library, "compose the demo library where it is not there yet")
+    library.add_argument("action", choices=["demo"])
+    return parser
+
+
+def _command(commands, name: str, function, help_text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=help_text)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings (TOML); `attune config init` writes one")
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _run(config: Config, arguments: argparse.Namespace) -> int:
+    from device.appliance import Appliance
+    from device.check import has_sensors
+
+    demo = arguments.demo == "always" or (arguments.demo == "auto" and not has_sensors(config))
+    appliance = Appliance(config, demo)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: appliance.stop())
+    try:
+        appliance.start()
+        appliance.wait()
+    finally:
+        appliance.close()
+    return 0
+
+
+def _replay(config: Config, arguments: argparse.Namespace) -> int:
+    from device.compose import demo_settings
+    from device.inline import Replay
+    from device.journal import describe, record
+    from device.sensors.replay import recordings
+
+    problems: list[str] = []
+    logging.getLogger().setLevel(logging.WARNING)
+    messages: Iterable[Raw] = recordings(arguments.paths, config.camera.rate_fps, tell=problems.append)
+    replay = Replay(demo_settings(config) if arguments.demo else config, arguments.start)
+    for event in replay.run(_in_real_time(messages) if arguments.speed == "real" else messages):
+        line = json.dumps(record(event), ensure_ascii=False) if arguments.json else describe(event)
+        print(line if arguments.json else f"{event.at:7.1f} s  {line}", flush=arguments.speed == "real")
+    for problem in problems:
+        print(f"attune: {problem}", file=sys.stderr)
+    return int(bool(problems))
+
+
+def _in_real_time(messages: Iterable[Raw]) -> Iterator[Raw]:
+    started = time.monotonic()
+    for message in messages:
+        time.sleep(max(0.0, started + message.at - time.monotonic()))
+        yield message
+
+
+def _judge(config: Config, arguments: argparse.Namespace) -> int:
+    from device.judging import judge
+
+    return judge(config, arguments.modality, arguments.inputs, arguments.crop, arguments.json, sys.stdout)
+
+
+def _check(config: Config, arguments: argparse.Namespace) -> int:
+    from device.check import check
+
+    return check(config, arguments.json, sys.stdout)
+
+
+def _config(config: Config, arguments: argparse.Namespace) -> int:
+    from device.config_file import render, write
+
+    if arguments.action == "init":
+        write(arguments.path)
+        print(f"{arguments.path}: written; every line in it is a default, commented out")
+    else:
+        print(render(config), end="")
+    return 0
+
+
+def _models(config: Config, arguments: argparse.Namespace) -> int:
+    from device.check import fetch_models, list_models, verify_models
+
+    actions = {"list": list_models, "verify": verify_models, "fetch": fetch_models}
+    return actions[arguments.action](config, sys.stdout)
+
+
+def _library(config: Config, arguments: argparse.Namespace) -> int:
+    from device.compose import music_folder
+    from device.music.demo import compose
+
+    if not config.music.folder:
+        compose(music_folder(config))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

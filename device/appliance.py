@@ -1,0 +1,286 @@
+"""The composition root: the only file that names the concrete parts of a room, and their order."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from companion_web import create_app, serve as serve_page
+from device.board import Board
+from device.broker import EmbeddedBroker
+from device.clock import clock
+from device.compose import demo_settings, make_brain, music_folder, obey, with_kept
+from device.config import Config, models_folder, state_folder
+from device.health import Watchdog
+from device.inference.senses import open_face, open_text, open_voice
+from device.journal import Journal
+from device.mqtt import Mqtt
+from device.music.catalogue import Folder
+from device.music.demo import compose
+from device.music.dj import Dj
+from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, pump, serve
+from device.player.mpd import MpdPlayer
+from device.player.silent import SilentPlayer
+from device.ports import Player, Sensor, Sink
+from device.sensors.camera import open_camera
+from device.sensors.microphone import open_microphone
+from device.sensors.replay import Recording
+from device.signals import (
+    AttuneError,
+    Control,
+    Decision,
+    Estimate,
+    Event,
+    Health,
+    Image,
+    PlayerError,
+    Sentence,
+    Sound,
+)
+from device.store import Store
+
+log = logging.getLogger(__name__)
+
+DEMO_RECORDING: Final = Path(__file__).resolve().parent.parent / "tests" / "media" / "evening"
+STOP_S: Final = 5.0
+"""Seconds that a part gets to end."""
+
+
+class Appliance:
+    """Everything in one process: `start`, then `wait` until told to stop, then `close`.
+
+    With `demo`, the bundled evening takes the place of camera, microphone and typing.
+    """
+
+    def __init__(self, config: Config, demo: bool = False) -> None:
+        self._config = demo_settings(config) if demo else config
+        self._demo = demo
+        self._inbox = Inbox()
+        self.board = Board()
+        self._sinks: list[Sink] = [self.board, Journal()]
+        self._workers: list[Worker] = []
+        self._closers: list[tuple[str, Callable[[], None]]] = []
+        self._stopping = threading.Event()
+        self._pictures: Mailbox[Image] = Mailbox(1)
+        self._sounds: Mailbox[Sound] = Mailbox(50)
+        self._sentences: Mailbox[Sentence] = Mailbox(8)
+        self._decisions: Mailbox[Decision] = Mailbox(1)
+        self._orders: Mailbox[Control] = Mailbox(32)
+        self._switches = {"camera": Switch(), "microphone": Switch()}
+        self._playback = Control("voice", "playback", 0)
+        self._mqtt: Mqtt | None = None
+        self._watchdog = Watchdog()
+
+    def start(self) -> None:
+        """Start every part; what is missing is told and left out, and tried again where it may come back."""
+        started = time.monotonic()
+        kept = self._open_store()
+        self._start_mqtt()
+        self._start_brain(kept)
+        self._start_music()
+        self._start_senses()
+        self._start_page()
+        self._watchdog.ready()
+        log.info("ready after %.1f s; %s", time.monotonic() - started, self._where())
+
+    def wait(self) -> None:
+        """Return when told to stop; until then feed systemd's watchdog while the required workers make progress."""
+        while not self._stopping.wait(1.0):
+            self._watchdog.check(self._workers)
+
+    def stop(self) -> None:
+        """Have `wait` return; for signal handlers."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """End every part in flow order, within a limit, and name what did not end; may be called more than once."""
+        self._stopping.set()
+        self._watchdog.stopping()
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            worker.stop()
+        late = [worker.name for worker in workers if not worker.join(STOP_S)]
+        if late:
+            log.warning("did not end in time: %s", ", ".join(late))
+        while self._closers:
+            self._closers.pop()()
+
+    # -- parts, in the order in which they start -----------------------------------------------------------------------
+
+    def _open_store(self) -> dict[str, str]:
+        store = Store(self._config.store.url or _database(self._config), self._config.store.keep_days, self._tell)
+        self._sinks.append(store)
+        self._closers.append(store.close)
+        kept = store.settings()
+        for name, switch in self._switches.items():
+            switch.turn(kept.get(name) == "off")
+        return kept
+
+    def _start_mqtt(self) -> None:
+        settings = self._config.mqtt
+        try:
+            if not settings.url and settings.embedded:
+                broker = EmbeddedBroker(settings.embedded_port)
+                settings = msgspec.structs.replace(settings, url=f"mqtt://127.0.0.1:{broker.start()}")
+                self._closers.append(broker.close)
+            if settings.url:
+                self._mqtt = Mqtt(settings, self._inbox.put, tell=self._tell)
+                self._mqtt.start()
+                self._sinks.append(self._mqtt)
+                self._closers.append(self._mqtt.close)
+        except AttuneError as error:
+            self._missing("mqtt", error)
+
+    def _start_brain(self, kept: dict[str, str]) -> None:
+        brain = make_brain(with_kept(self._config, kept))
+
+        def think(worker: Worker) -> None:
+            while not worker.stopping.is_set():
+                worker.beat()
+                message = self._inbox.get(TURN_S)
+                for out in brain.step(message) if message is not None else ():
+                    self._pass_on(out)
+
+        self._work("brain", think, required=True)
+        self._work("clock", clock(self._inbox.put), required=True)
+
+    def _start_music(self) -> None:
+        rng = random.Random(self._config.music.seed or None)
+        folder = Folder(music_folder(self._config))
+        if not self._config.music.folder:
+            self._work("demo library", lambda worker: compose(music_folder(self._config)))
+        self._work("dj", serve(lambda: Dj([folder], self._config.music, rng), self._decisions, self._inbox.put))
+        self._work("player", self._play)
+
+    def _start_senses(self) -> None:
+        config, put = self._config, self._estimated
+        self._work("face", serve(lambda: open_face(config), self._pictures, put))
+        self._work("voice", serve(self._open_voice, self._sounds, put))
+        self._work("text", serve(lambda: open_text(config), self._sentences, put))
+        camera, microphone = self._sensors()
+        self._work("camera", pump(camera, self._switches["camera"], self._pictures.put, self._tell))
+        self._work("microphone", pump(microphone, self._switches["microphone"], self._sounds.put, self._tell))
+
+    def _start_page(self) -> None:
+        if not self._config.web.enabled:
+            return
+        settings = self._config.web
+
+        def show(worker: Worker) -> None:
+            server = serve_page(
+                create_app(self.board, self._inbox.put, settings, time.monotonic), settings.host, settings.port
+            )
+            worker.works(server.address)
+            while not worker.stopping.wait(TURN_S):
+                worker.beat()
+            server.stop()
+
+        self._work("page", show)
+
+    def _sensors(self) -> tuple[Sensor, Sensor]:
+        if not self._demo:
+            return open_camera(self._config.camera), open_microphone(self._config.microphone)
+        recording = Recording([DEMO_RECORDING], rate_fps=self._config.camera.rate_fps, tell=log.warning)
+        self._work("words", pump(recording.sentences(), Switch(), self._sentences.put, self._tell))
+        return recording.pictures(), recording.sound()
+
+    def _open_voice(self) -> Callable[[Sound], Iterable[Estimate]]:
+        voice = open_voice(self._config)
+
+        def hear(sound: Sound) -> Iterable[Estimate]:
+            voice.control(self._playback)
+            return voice(sound)
+
+        return hear
+
+    def _play(self, worker: Worker) -> None:
+        player, note = self._player()
+        worker.works(note)
+        try:
+            while not worker.stopping.is_set():
+                worker.beat()
+                self._obey(player, self._orders.get(TURN_S))
+                if isinstance(player, SilentPlayer):
+                    player.advance(time.monotonic())
+        finally:
+            player.close()
+
+    def _player(self) -> tuple[Player, str]:
+        settings = self._config.music
+        if settings.player != "silent":
+            try:
+                mpd = MpdPlayer(settings, state_folder(self._config), music_folder(self._config), self._inbox.put)
+                return mpd, mpd.output_name
+            except PlayerError as error:
+                if settings.player == "mpd":
+                    raise
+                log.warning("player: %s; until then Attune says what it would play", error)
+        return SilentPlayer(self._inbox.put, time.monotonic), "silent: nothing is audible"
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    def _pass_on(self, out: Event | Control) -> None:
+        if isinstance(out, Control):
+            self._route(out)
+            return
+        for sink in self._sinks:
+            sink.offer(out)
+        if isinstance(out, Decision):
+            self._decisions.put(out)
+
+    def _route(self, control: Control) -> None:
+        match control.target:
+            case "player":
+                self._orders.put(control)
+            case "voice":
+                self._playback = control
+            case "text":
+                self._sentences.put(control.value)
+            case "camera" | "microphone":
+                self._switches[control.target].turn(control.value)
+                for worker in self._workers:
+                    if worker.name == control.target:
+                        worker.nudge()
+
+    def _obey(self, player: Player, control: Control | None) -> None:
+        if control is None:
+            return
+        try:
+            obey(player, control)
+        except PlayerError as error:
+            log.warning("player: %s", error)
+            self._tell(Health(time.monotonic(), "player", "degraded", str(error)))
+
+    def _estimated(self, estimate: Estimate) -> None:
+        self._inbox.put(estimate)
+        if self._mqtt:
+            self._mqtt.diagnose(estimate)
+
+    def _tell(self, health: Health) -> None:
+        self._inbox.put(health)
+
+    def _missing(self, part: str, error: AttuneError) -> None:
+        log.warning("%s: %s", part, error)
+        self._tell(Health(time.monotonic(), part, "missing", str(error)))
+
+    def _work(self, name: str, body: Body, required: bool = False) -> None:
+        worker = Worker(name, body, self._tell, required)
+        self._workers.append(worker)
+        worker.start()
+
+    def _where(self) -> str:
+        page = (
+            f"page at http://{self._config.web.host}:{self._config.web.port}" if self._config.web.enabled else "no page"
+        )
+        return f"{page}; moods at attune/{self._config.mqtt.device}/state"
+
+
+def _database(config: Config) -> str:
+    return f"sqlite:///{state_folder(config) / 'attune.db'}"

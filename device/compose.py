@@ -1,0 +1,87 @@
+"""What a room and a replay are composed of alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from device import fusion, policy
+from device.brain import Brain
+from device.config import Config, Fusion, Policy, state_folder
+from device.ports import Player
+from device.signals import Control
+
+DEMO_DWELL_S: Final = 3.0
+DEMO_COOLDOWN_S: Final = 6.0
+"""Quick changes of music: the demo's evening has a new mood every ten seconds or so."""
+
+
+def demo_settings(config: Config) -> Config:
+    """The same settings with the quick changes of music that the two-minute demo needs."""
+    quick = msgspec.structs.replace(
+        config.policy, dwell_s=DEMO_DWELL_S, cooldown_s=DEMO_COOLDOWN_S, quiet_from="00:00", quiet_until="00:00"
+    )
+    return msgspec.structs.replace(config, policy=quick)
+
+
+def with_kept(config: Config, kept: Mapping[str, str]) -> Config:
+    """The settings under those that people changed while Attune ran (the store's); unknown ones change nothing."""
+    changes: dict[str, Any] = {key: kept[key] for key in ("strategy",) if key in kept}
+    changes |= {"volume_pct": int(kept["volume"])} if kept.get("volume", "").isdigit() else {}
+    policy_settings = msgspec.convert({**msgspec.to_builtins(config.policy), **changes}, Policy)
+    sense = {"sense": kept["sense"]} if "sense" in kept else {}
+    fusion_settings = msgspec.convert({**msgspec.to_builtins(config.fusion), **sense}, Fusion)
+    return msgspec.structs.replace(config, policy=policy_settings, fusion=fusion_settings)
+
+
+def make_brain(config: Config) -> Brain:
+    """A brain that knows nothing yet, with the rules of the settings."""
+    return Brain(fusion.Fusion(_fusion_rules(config.fusion)), policy.Policy(_policy_rules(config.policy)))
+
+
+def music_folder(config: Config) -> Path:
+    """Where the tracks are: the owner's folder, or the pieces that Attune composed itself."""
+    return Path(config.music.folder).expanduser() if config.music.folder else state_folder(config) / "demo-music"
+
+
+def obey(player: Player, control: Control) -> None:
+    """Have the player do what the brain says; raises PlayerError when it cannot."""
+    orders: dict[str, Callable[[], None]] = {
+        "play": lambda: player.play(control.value),
+        "pause": player.pause,
+        "resume": player.resume,
+        "next": player.next,
+        "volume": lambda: player.set_volume(control.value),
+    }
+    orders[control.action]()
+
+
+def _fusion_rules(settings: Fusion) -> fusion.Rules:
+    half_life_s = {
+        "face": settings.face_half_life_s,
+        "voice": settings.voice_half_life_s,
+        "text": settings.text_half_life_s,
+        "body": settings.body_half_life_s,
+    }
+    return fusion.Rules(
+        half_life_s,  # type: ignore[arg-type]
+        settings.sense,
+        settings.hold_s,
+        settings.least_confidence,
+        settings.least_margin,
+    )
+
+
+def _policy_rules(settings: Policy) -> policy.Rules:
+    return policy.Rules(
+        settings.strategy,
+        settings.dwell_s,
+        settings.cooldown_s,
+        time.fromisoformat(settings.quiet_from),
+        time.fromisoformat(settings.quiet_until),
+        settings.volume_pct,
+    )

@@ -1,0 +1,51 @@
+"""What happens, told to people in one line an event."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from device import topics
+from device.signals import Decision, Event, Health, Mood, PlayerState, Queue, Setting
+
+log = logging.getLogger(__name__)
+
+
+class Journal:
+    """A sink that logs what a person would want to know, each thing once."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def offer(self, event: Event) -> None:
+        line = describe(event)
+        # workers tell their failures themselves, with the traceback where there is one
+        if line and line != self._last and not (isinstance(event, Health) and event.status == "missing"):
+            log.info("%s", line)
+            self._last = line
+
+
+def describe(event: Event) -> str:
+    """An event in words; empty for what is of no interest, such as a score that moved a little."""
+    match event:
+        case Mood():
+            also = f", nearly {event.second}" if event.second else ""
+            seen = f", {event.people} here" if event.people else ""
+            return f"mood: {event.emotion}{also}{seen}"
+        case Decision():
+            return f"decision: {event.target.emotion} music, as {event.reason}"
+        case Queue():
+            titles = ", ".join(track.title or track.uri for track in event.tracks[:3])
+            return f"queue: {titles or 'nothing'} ({event.reason})"
+        case PlayerState():
+            track = f" {event.track.title or event.track.uri} ({event.track.genre})" if event.track else ""
+            return f"player: {event.status}{track} at {event.volume_pct} % on {event.device or 'nothing'}"
+        case Health():
+            return f"{event.part}: {event.status}{': ' + event.message if event.message else ''}"
+        case Setting():
+            return f"setting: {event.key} = {event.value}"
+
+
+def record(event: Event) -> dict[str, Any]:
+    """An event as what a line of JSON holds: its kind, its second, and its content as on MQTT."""
+    return {"event": type(event).__name__.lower(), "at": round(event.at, 4)} | topics.payload(event)

