@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -204,7 +204,8 @@ class Mqtt:
         self._closed = True
         if self.worker.join(0.0):
             return
-        self._put(topics.availability(self._settings.device, topics.OFFLINE))
+        # the last word, after all that still waits
+        self._put(replace(topics.availability(self._settings.device, topics.OFFLINE), newest_only=False))
         self._wait_until_told(FAREWELL_S)
         self.worker.stop()
         self._put()
