@@ -105,16 +105,8 @@ def dct_matrix(count: int, size: int) -> Doubles:
 
 
 def mfcc(log_mel: NDArray[np.floating], count: int = 20) -> Doubles:
-    """Cepstral coefficients (frames, count) of log-mel (frames, bands) in dB; librosa.feature.mfcc(S=...) transposed."""
+    """Cepstral coefficients (frames, count) of log-mel (frames, bands) in dB: librosa.feature.mfcc(S=...).T."""
     return np.asarray(log_mel @ dct_matrix(count, log_mel.shape[-1]).T, dtype=np.float64)
-
-
-def pre_emphasis(samples: NDArray[np.floating], coefficient: float = 0.97) -> NDArray[np.floating]:
-    """y[n] = x[n] - coefficient x[n - 1], the sample before the first extrapolated as librosa does."""
-    if len(samples) < 2:
-        return samples.copy()
-    before = np.concatenate(([2.0 * samples[0] - samples[1]], samples[:-1])).astype(samples.dtype)
-    return samples - coefficient * before
 
 
 @lru_cache(maxsize=1)
@@ -142,7 +134,7 @@ def high_pass(samples: NDArray[np.floating]) -> Floats:
 
 
 def resampled(samples: NDArray[np.floating], rate_hz: int) -> Floats:
-    """Samples of any rate at 16 kHz, cut off at the lower Nyquist frequency (whole recordings: by one Fourier transform)."""
+    """Samples of any rate at 16 kHz, cut off at the lower Nyquist frequency, by one Fourier transform of them all."""
     wanted = round(len(samples) * RATE_HZ / rate_hz)
     if rate_hz == RATE_HZ or not wanted:
         return samples[:wanted].astype(np.float32)
@@ -173,7 +165,7 @@ def voice_picture(samples: NDArray[np.floating]) -> Floats:
 
 
 def windows(picture: Floats, length: int = WINDOW_FRAMES) -> Floats:
-    """Cut a picture into (count, length, bands) windows that overlap by half or more; a short one is centred in zeros."""
+    """Cut a picture into (count, length, bands) windows that overlap by half or more; a short one lies amid zeros."""
     missing = length - len(picture)
     if missing >= 0:
         return np.pad(picture, ((missing // 2, missing - missing // 2), (0, 0)))[None]

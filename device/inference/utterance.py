@@ -178,9 +178,9 @@ class HighPass:
         self._tail = np.zeros(len(self._taps) - 1, dtype=np.float64)
 
     def __call__(self, block: Samples) -> Samples:
-        joined = np.concatenate((self._tail, block))
+        joined = np.concatenate((self._tail, block.astype(np.float64)))
         self._tail = joined[-len(self._tail) :]
-        return np.convolve(joined, self._taps, "valid").astype(np.float32)
+        return np.asarray(np.convolve(joined, self._taps, "valid"), dtype=np.float32)
 
 
 class Floor:
@@ -248,7 +248,7 @@ class Floor:
         self._peak_db = max(self._peak_db, level_db)
         if self._count % REFRESH_BLOCKS == 0 and self._levels_db:
             self._quiet_db = self._percentile(ROOM_PERCENTILE)
-            self._peak_db = max(max(self._levels_db), level_db)
+            self._peak_db = max(*self._levels_db, level_db)
 
     def _percentile(self, percentile: float) -> float:
         return float(np.percentile(self._levels_db, percentile)) if self._levels_db else QUIETEST_DB

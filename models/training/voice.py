@@ -20,6 +20,7 @@ from device.inference.features import WINDOW_FRAMES
 from models.training import metrics, voice_data, voice_network
 
 SEED: Final = 20
+PICTURE_SEED: Final = 1  # of the speeds and rooms that the pictures are made with
 EPOCHS: Final = 50
 BATCH: Final = 32
 PEAK_RATE: Final = 2e-3
@@ -63,7 +64,7 @@ class Augmentation:
         self._groups = {corpus: self._by_emotion(usable & (pictures.corpora == corpus)) for corpus in DRAWS}
 
     def batches(self) -> Iterator[tuple[Floats, Floats]]:
-        """One epoch of (pictures (n, WINDOW_FRAMES, bands, 1), targets (n, 7)); every emotion of a corpus equally often."""
+        """One epoch of pictures (n, frames, bands, 1) and targets (n, 7); every emotion of a corpus equally often."""
         drawn = np.concatenate([self._draw(corpus, count) for corpus, count in DRAWS.items()])
         self._generator.shuffle(drawn)
         for start in range(0, len(drawn) - BATCH + 1, BATCH):
@@ -78,8 +79,7 @@ class Augmentation:
 
     def _draw(self, corpus: str, count: int) -> NDArray[np.int64]:
         groups = self._groups[corpus]
-        shares = [count // len(groups)] * len(groups)
-        return np.concatenate([self._generator.choice(group, share) for group, share in zip(groups, shares)])
+        return np.concatenate([self._generator.choice(group, count // len(groups)) for group in groups])
 
     def _seen(self, variant: int) -> Floats:
         power = self._cropped(self._pictures.power(variant))
@@ -122,10 +122,11 @@ class Augmentation:
 
     def _mixed(self, seen: Floats, targets: Floats) -> tuple[Floats, Floats]:
         smooth = targets * (1.0 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
-        share = np.where(self._generator.random(len(seen)) < MIX_SHARE, self._generator.beta(0.4, 0.4, len(seen)), 1.0)
+        part = self._generator.beta(0.4, 0.4, len(seen)).astype(np.float32)
+        share: Floats = np.where(self._generator.random(len(seen)) < MIX_SHARE, part, np.float32(1.0))
         other = self._generator.permutation(len(seen))
-        pictures = share[:, None, None, None] * seen + (1.0 - share)[:, None, None, None] * seen[other]
-        return pictures.astype(np.float32), (share[:, None] * smooth + (1 - share)[:, None] * smooth[other]).astype("f4")
+        wide, high = share[:, None, None, None], share[:, None]
+        return wide * seen + (1 - wide) * seen[other], high * smooth + (1 - high) * smooth[other]
 
 
 class Training:
@@ -192,9 +193,8 @@ class Training:
     def _average(self) -> None:
         step = int(self.model.optimizer.iterations.numpy())
         keep = min(AVERAGING, (1 + step) / (10 + step))
-        for averaged, now in zip(self._averaged, self.model.get_weights(), strict=True):
-            averaged *= keep
-            averaged += (1.0 - keep) * now
+        pairs = zip(self._averaged, self.model.get_weights(), strict=True)
+        self._averaged = [keep * averaged + (1.0 - keep) * now for averaged, now in pairs]
 
     def _validate(self, loss: float) -> dict[str, float]:
         now = self.model.get_weights()
@@ -222,7 +222,7 @@ class Training:
 def held_out_logits(model: Any, pictures: voice_data.Pictures, corpus: str) -> tuple[Floats, NDArray[np.int64]]:
     """Float logits (n, 7) and classes (n) of the held-out clips of a corpus, windows averaged."""
     chosen = np.flatnonzero(pictures.held_out & (pictures.corpora == corpus))
-    cut = [features.windows(features.normalised(pictures.power(variant)), WINDOW_FRAMES) for variant in chosen]
+    cut = [features.windows(features.normalised(pictures.power(int(variant)))) for variant in chosen]
     logits = model.predict_on_batch(np.concatenate(cut)[..., None])
     ends = np.cumsum([len(windows) for windows in cut])[:-1]
     means = np.stack([part.mean(axis=0) for part in np.split(logits, ends)])
@@ -241,7 +241,7 @@ def prepared(data: Path, out: Path) -> voice_data.Pictures:
 
     path = out / "pictures.npz"
     if not path.is_file():
-        voice_data.save(voice_data.prepare(data, SEED, lambda clips: tqdm(clips, unit="clip")), path)
+        voice_data.save(voice_data.prepare(data, PICTURE_SEED, lambda clips: tqdm(clips, unit="clip")), path)
     return voice_data.load(path)
 
 

@@ -1,4 +1,4 @@
-"""Voice corpora as mel pictures: reads the tars, trims to speech, plays each clip at several speeds and in several rooms."""
+"""Voice corpora as mel pictures: reads the tars, trims to speech, makes each clip faster, slower and in other rooms."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Mel power in dB of every variant of every clip: variant k is rows `starts[k]` to `starts[k + 1]` of `decibels`."""
+    """Mel power in dB of every variant of every clip: variant k is rows starts[k] to starts[k + 1] of `decibels`."""
 
     decibels: NDArray[np.float16]
     starts: NDArray[np.int64]
@@ -109,7 +109,7 @@ def read_noises(folder: Path, kind: str, held_out: bool = False) -> list[NDArray
 
 
 def trimmed(samples: NDArray[np.float32], detector: Any) -> NDArray[np.float32]:
-    """The part from the first to the last speech that the detector hears, a little wider; all of it if it hears none."""
+    """The part from the first to the last speech that the detector hears, a little wider; all if it hears none."""
     detector.reset()
     size = detector.chunk_samples()
     level = max(float(np.abs(samples).max(initial=0.0)), 1e-6)
@@ -124,7 +124,7 @@ def trimmed(samples: NDArray[np.float32], detector: Any) -> NDArray[np.float32]:
 def at_speed(samples: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
     """Played faster (> 1: shorter and higher) or slower, by linear interpolation."""
     at = np.arange(0.0, len(samples) - 1, speed)
-    return np.interp(at, np.arange(len(samples)), samples).astype(np.float32)
+    return np.asarray(np.interp(at, np.arange(len(samples)), samples), dtype=np.float32)
 
 
 def in_room(samples: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -132,7 +132,7 @@ def in_room(samples: NDArray[np.float32], response: NDArray[np.float32]) -> NDAr
     short = response[: features.RATE_HZ]
     size = len(samples) + len(short)
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(short, size), size)
-    return wet[: len(samples)].astype(np.float32)
+    return np.asarray(wet[: len(samples)], dtype=np.float32)
 
 
 def variants(
@@ -175,8 +175,8 @@ def save(pictures: Pictures, path: Path) -> None:
     """Write to one npz, whole or not at all."""
     unfinished = path.with_suffix(".unfinished.npz")
     plain = {name: getattr(pictures, name) for name in pictures.__dataclass_fields__ if name != "noises"}
-    named = {f"noise_{number}": noise for number, noise in enumerate(pictures.noises)}
-    np.savez(unfinished, **plain, **named)
+    named: dict[str, Any] = {f"noise_{number}": noise for number, noise in enumerate(pictures.noises)}
+    np.savez(unfinished, **(plain | named))
     unfinished.replace(path)
 
 

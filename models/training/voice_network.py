@@ -52,7 +52,7 @@ def build(batch: int | None = None) -> Any:
 
 
 def quantized(model: Any, examples: Iterable[NDArray[np.float32]]) -> bytes:
-    """The model as a full-int8 .tflite with a static batch of one, scaled by `examples` (WINDOW_FRAMES, MEL_BANDS) each."""
+    """The model as a full-int8 .tflite for one picture at a time, scaled by `examples` (frames, bands) each."""
     import tensorflow
 
     single = build(batch=1)
