@@ -1,0 +1,383 @@
+"""Live cameras: Raspberry Pi by picamera2; V4L2, RTSP, HTTP and GStreamer by OpenCV; a file in place of one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device import config
+from device.pipeline import Mailbox
+from device.ports import Sensor
+from device.sensors.absent import AbsentSensor
+from device.sensors.replay import Recording
+from device.signals import Image, Pixels, Raw, SensorError
+
+if TYPE_CHECKING:
+    from cv2 import VideoCapture
+
+Clock = Callable[[], float]
+Backend = Literal["V4L2", "FFMPEG", "GSTREAMER"]
+
+OPEN_S: Final = 5.0
+"""Seconds that a stream gets to answer, and a camera to give its first picture."""
+GONE_S: Final = 4.0
+"""Seconds without a picture after which a camera counts as gone."""
+CLOSE_S: Final = 2.0
+"""Seconds that a reading thread gets to end."""
+SENSOR_FPS: Final = 15.0
+"""Pictures a second that a Pi camera takes: at the few that are judged its exposure would grow until faces blur."""
+
+_ADDRESSES: Final = ("rtsp://", "rtsps://", "http://", "https://", "rtmp://", "srt://", "udp://")
+# Pipeline steps of Raspberry Pi and Jetson that call themselves capture devices but give no pictures on their own.
+_NO_CAMERAS: Final = ("bcm2835", "unicam", "rp1-cfe", "pispbe", "rpi-hevc", "tegra-video", "nvhost")
+
+
+def open_camera(settings: config.Camera, clock: Clock = time.monotonic) -> Sensor:
+    """The camera that the settings name; nothing is touched before its `open`."""
+    source = settings.source.strip()
+    if source == "auto":
+        return AutoCamera(settings, clock)
+    if source == "none":
+        return AbsentSensor("camera", 'is switched off; set [camera] source to "auto" to use one')
+    if source == "picamera2":
+        return PiCamera(settings, clock)
+    if source == "jetson":
+        return OpenCvCamera(jetson_pipeline(settings), "GSTREAMER", settings, clock)
+    if " ! " in source:
+        return OpenCvCamera(source, "GSTREAMER", settings, clock)
+    if source.startswith(_ADDRESSES):
+        return OpenCvCamera(source, "FFMPEG", settings, clock)
+    if source.isdigit():
+        return OpenCvCamera(f"/dev/video{source}", "V4L2", settings, clock)
+    if source.startswith("/dev/"):
+        return OpenCvCamera(source, "V4L2", settings, clock)
+    return Recording([Path(source).expanduser()], rate_fps=settings.rate_fps, clock=clock).pictures()
+
+
+def jetson_pipeline(settings: config.Camera) -> str:
+    """GStreamer's description of the CSI camera of a Jetson, newest picture only, BGR."""
+    return (
+        "nvarguscamerasrc sensor-id=0 ! video/x-raw(memory:NVMM),width=1280,height=720,framerate=30/1 ! nvvidconv ! "
+        f"video/x-raw,format=BGRx,width={settings.width},height={settings.height} ! videoconvert ! "
+        "video/x-raw,format=BGR ! appsink drop=1 max-buffers=1 sync=false"
+    )
+
+
+# -- Raspberry Pi ------------------------------------------------------------------------------------------------------
+
+
+class PiCamera:
+    """A camera at a Raspberry Pi's ribbon connector.
+
+    Pictures come from the low-resolution stream as YUV 4:2:0 planes (I420): an array of height x 3/2 rows of `stride`
+    bytes, where the stride is the width rounded up to 64 (Pi 4) or 128 (Pi 5) bytes.
+    """
+
+    def __init__(self, settings: config.Camera, clock: Clock = time.monotonic) -> None:
+        self.name = "Pi camera"
+        self._settings = settings
+        self._clock = clock
+        self._camera: Any = None
+        self._job: Any = None
+        self._size = (0, 0)
+        self._due_at = self._seen_at = 0.0
+        self._closed = threading.Event()
+
+    def open(self) -> None:
+        """Take the first camera at a ribbon connector; raises SensorError where there is none or it is in use."""
+        self.close()
+        number, model = first_pi_camera()
+        try:
+            self._camera = _picamera2()(number)
+            self._start(self._camera)
+        except (RuntimeError, OSError, IndexError) as error:
+            self.close()
+            raise SensorError(f"the Pi camera cannot be opened ({error}); close other programs that use it") from None
+        self.name = f"Pi camera {model}"
+        self._closed.clear()
+        self._due_at = self._seen_at = self._clock()
+
+    def read(self, timeout_s: float) -> Image | None:
+        """The next picture, at most `rate_fps` a second; raises SensorError when none came for some seconds."""
+        until = self._clock() + timeout_s
+        if self._closed.wait(max(0.0, min(self._due_at - self._clock(), timeout_s))) or self._clock() < self._due_at:
+            return None
+        try:
+            planes = self._planes(max(0.01, until - self._clock()))
+        except (RuntimeError, OSError) as error:
+            raise SensorError(f"the Pi camera has failed ({error}); check its cable") from None
+        now = self._clock()
+        if planes is None:
+            if now - self._seen_at > GONE_S:
+                raise SensorError(f"the Pi camera has given no picture for {GONE_S:.0f} s; check its cable")
+            return None
+        self._seen_at, self._due_at = now, _next_due(self._due_at, now, self._settings.rate_fps)
+        return Image(now, rgb_of_planes(planes, *self._size))
+
+    def close(self) -> None:
+        """Give the camera back."""
+        self._closed.set()
+        camera, self._camera, self._job = self._camera, None, None
+        if camera is not None:
+            with contextlib.suppress(RuntimeError, OSError):
+                camera.stop()
+            with contextlib.suppress(RuntimeError, OSError):
+                camera.close()
+
+    def _start(self, camera: Any) -> None:
+        size = (self._settings.width & ~1, self._settings.height & ~1)
+        camera.configure(
+            camera.create_video_configuration(
+                main={"size": size},
+                lores={"size": size, "format": "YUV420"},
+                controls={"FrameRate": max(SENSOR_FPS, self._settings.rate_fps)},
+                buffer_count=2,
+            )
+        )
+        self._size = camera.stream_configuration("lores")["size"]
+        camera.start(show_preview=False)
+
+    def _planes(self, timeout_s: float) -> NDArray[np.uint8] | None:
+        # A job that did not finish in time stays queued inside picamera2: it is waited for again, not asked anew.
+        if self._camera is None:
+            return None
+        if self._job is None:
+            self._job = self._camera.capture_array("lores", wait=False)
+        try:
+            planes: NDArray[np.uint8] = self._camera.wait(self._job, timeout=timeout_s)
+        except TimeoutError:
+            return None
+        self._job = None
+        return planes
+
+
+def first_pi_camera() -> tuple[int, str]:
+    """Number and model of the first camera at a ribbon connector; raises SensorError where there is none."""
+    # USB cameras are listed too, but give no YUV 4:2:0 low-resolution stream: V4L2 serves them.
+    listed = (info for info in _picamera2().global_camera_info() if "/usb" not in info.get("Id", ""))
+    found = next(listed, None)
+    if found is None:
+        raise SensorError("no camera at the Pi's ribbon connector; check its cable with `rpicam-hello --list-cameras`")
+    return int(found["Num"]), str(found.get("Model", ""))
+
+
+def rgb_of_planes(planes: NDArray[np.uint8], width: int, height: int) -> Pixels:
+    """RGB of I420 planes with padded rows.
+
+    COLOR_YUV420p2RGB, which picamera2's examples use, takes the planes for YV12 and so gives BGR; I420 is what comes.
+    """
+    import cv2
+
+    return np.ascontiguousarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)[:height, :width], np.uint8)
+
+
+def _picamera2() -> Any:
+    try:
+        from picamera2 import Picamera2
+    except ImportError as error:
+        raise SensorError(
+            f"picamera2 is not there ({error}); `apt install python3-picamera2` and a venv with --system-site-packages"
+        ) from None
+    except ValueError as error:
+        # simplejpeg from apt beside a numpy from pip: "numpy.dtype size changed".
+        raise SensorError(f"picamera2 does not load ({error}); take numpy from apt, not from pip") from None
+    return Picamera2
+
+
+# -- OpenCV ------------------------------------------------------------------------------------------------------------
+
+
+class OpenCvCamera:
+    """A camera or stream that OpenCV reads; a thread takes every frame, so that the one that is read is the newest."""
+
+    def __init__(self, source: str, backend: Backend, settings: config.Camera, clock: Clock = time.monotonic) -> None:
+        self.name = source if backend == "V4L2" else without_password(source)
+        self._source = source
+        self._backend = backend
+        self._settings = settings
+        self._clock = clock
+        self._box: Mailbox[Image] = Mailbox(1)
+        self._seen_at = 0.0
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def open(self) -> None:
+        """Take the camera or connect; raises SensorError within a few seconds where there is none."""
+        self.close()
+        capture = self._capture()
+        self._stopping, self._box = threading.Event(), Mailbox(1)
+        self._seen_at = self._clock()
+        self._thread = threading.Thread(
+            target=self._drain, args=(capture, self._box, self._stopping), name="camera frames", daemon=True
+        )
+        self._thread.start()
+
+    def read(self, timeout_s: float) -> Image | None:
+        """The newest picture, at most `rate_fps` a second; raises SensorError within a few seconds of its loss."""
+        image = self._box.get(timeout_s)
+        if image is not None:
+            self._seen_at = self._clock()
+            return image
+        if self._thread is None:
+            return None
+        if not self._thread.is_alive():
+            raise SensorError(f"{self.name} has gone; connect it again, or start its server")
+        if self._clock() - self._seen_at > GONE_S:
+            raise SensorError(f"{self.name} has given no picture for {GONE_S:.0f} s; check its cable or network")
+        return None
+
+    def close(self) -> None:
+        """Have the thread give the camera back; a read that hangs in the driver is left to end by itself."""
+        self._stopping.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(CLOSE_S)
+
+    def _capture(self) -> VideoCapture:
+        import cv2
+
+        # What OpenCV prints about a camera that is not there is said once, by us.
+        cv2.setLogLevel(2)
+        if self._backend == "V4L2" and not Path(self._source).exists():
+            raise SensorError(f"there is no {self._source}; connect the camera, or set [camera] source")
+        if self._backend == "GSTREAMER" and not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+            raise SensorError(
+                "this OpenCV has no GStreamer (pip's never has); use the system's: `apt install python3-opencv`, a "
+                "venv with --system-site-packages, and `pip uninstall opencv-python-headless` in it"
+            )
+        capture = cv2.VideoCapture(self._source, getattr(cv2, f"CAP_{self._backend}"), self._parameters())
+        if not capture.isOpened():
+            capture.release()
+            raise SensorError(f"{self.name} cannot be opened; {_REMEDIES[self._backend]}")
+        if self._backend == "V4L2":
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        return capture
+
+    def _parameters(self) -> list[int]:
+        import cv2
+
+        if self._backend == "FFMPEG":
+            limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_S), (cv2.CAP_PROP_READ_TIMEOUT_MSEC, GONE_S)
+            return [int(value) for prop, seconds in limits for value in (prop, 1000 * seconds)]
+        if self._backend == "V4L2":
+            return [
+                *(cv2.CAP_PROP_FRAME_WIDTH, self._settings.width),
+                *(cv2.CAP_PROP_FRAME_HEIGHT, self._settings.height),
+            ]
+        return []
+
+    def _drain(self, capture: VideoCapture, box: Mailbox[Image], stopping: threading.Event) -> None:
+        due_at = self._clock()
+        try:
+            while not stopping.is_set() and capture.grab():
+                now = self._clock()
+                if now < due_at:
+                    continue
+                found, frame = capture.retrieve()
+                if found:
+                    box.put(Image(now, self._pixels(frame)))
+                    due_at = _next_due(due_at, now, self._settings.rate_fps)
+        finally:
+            capture.release()
+
+    def _pixels(self, frame: Any) -> Pixels:
+        import cv2
+
+        height, width = frame.shape[:2]
+        scale = min(1.0, self._settings.width / width, self._settings.height / height)
+        if scale < 1.0:
+            frame = cv2.resize(frame, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        kind = cv2.COLOR_GRAY2RGB if frame.ndim == 2 else cv2.COLOR_BGR2RGB
+        return np.asarray(cv2.cvtColor(frame, kind), np.uint8)
+
+
+_REMEDIES: Final[dict[Backend, str]] = {
+    "V4L2": "close other programs that use it, and check that you may (group video)",
+    "FFMPEG": "check the address and password, and that its server runs",
+    "GSTREAMER": "check the pipeline with gst-launch-1.0, and on a Jetson that nvargus-daemon runs",
+}
+
+
+def without_password(address: str) -> str:
+    """An address for logs and the page: without user and password, and without the query, which may hold a token."""
+    if "://" not in address or " ! " in address:
+        return address
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _next_due(due_at: float, now: float, rate_fps: float) -> float:
+    """Keeps the rate over uneven frames, without making up for a gap."""
+    return max(due_at + 1.0 / rate_fps, now)
+
+
+# -- whichever is there ------------------------------------------------------------------------------------------------
+
+
+class AutoCamera:
+    """The Pi's camera where there is one, else the first V4L2 device that gives a picture."""
+
+    def __init__(self, settings: config.Camera, clock: Clock = time.monotonic, devices: Path = Path("/dev")) -> None:
+        self.name = "camera"
+        self._settings = settings
+        self._clock = clock
+        self._devices = devices
+        self._camera: Sensor | None = None
+
+    def open(self) -> None:
+        """Try each in turn; raises SensorError where none gives a picture: a normal case."""
+        self.close()
+        reasons = []
+        for camera in self._candidates():
+            try:
+                camera.open()
+                if camera.read(OPEN_S) is not None:
+                    self._camera, self.name = camera, camera.name
+                    return
+                reasons.append(f"{camera.name} gives no picture")
+            except SensorError as error:
+                reasons.append(str(error))
+            camera.close()
+        told = f" ({'; '.join(reasons)})" if reasons else ""
+        raise SensorError(f"no camera was found{told}; connect one, or set [camera] source to the address of one")
+
+    def read(self, timeout_s: float) -> Raw | None:
+        """As the camera that was found; None when closed."""
+        return self._camera.read(timeout_s) if self._camera is not None else None
+
+    def close(self) -> None:
+        """Give the camera back."""
+        camera, self._camera = self._camera, None
+        if camera is not None:
+            camera.close()
+
+    def _candidates(self) -> Iterator[Sensor]:
+        with contextlib.suppress(SensorError):
+            first_pi_camera()
+            yield PiCamera(self._settings, self._clock)
+        for device in sorted(self._devices.glob("video*"), key=lambda path: (len(path.name), path.name)):
+            if captures(device):
+                yield OpenCvCamera(str(device), "V4L2", self._settings, self._clock)
+
+
+def captures(device: Path) -> bool:
+    """Whether a V4L2 device says that it captures pictures (VIDIOC_QUERYCAP of linux/videodev2.h)."""
+    try:
+        with device.open("rb") as file:
+            answer = fcntl.ioctl(file, 0x80685600, bytes(104))
+    except OSError:
+        return False
+    driver, *_, able, device_able = struct.unpack("16s32s32sIII12x", answer)
+    name = driver.rstrip(b"\0").decode("ascii", "replace")
+    # V4L2_CAP_VIDEO_CAPTURE is 1; V4L2_CAP_DEVICE_CAPS says that device_caps describes this very node.
+    return bool((device_able if able & 0x80000000 else able) & 1) and not name.startswith(_NO_CAMERAS)
