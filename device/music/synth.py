@@ -223,7 +223,7 @@ def _electric_piano(hz: float, seconds: float, rng: np.random.Generator) -> Wave
 
 def _kick(hz: float, seconds: float, rng: np.random.Generator) -> Wave:
     time = _time(0.4)
-    sweep = 48 * time + 110 / 28 * (1 - np.exp(-28 * time))
+    sweep = 52 * time + 110 / 28 * (1 - np.exp(-28 * time))
     click = rng.standard_normal(time.size).astype(np.float32) * np.exp(-time * 400) * np.float32(0.3)
     return np.asarray(np.sin(2 * np.pi * sweep) * np.exp(-time * 9) + click, np.float32)
 
@@ -272,10 +272,10 @@ VOICES: Final[Mapping[str, Voice]] = MappingProxyType(
         "bells": Voice(
             Struck(1.0, 1.4, 0.5, overtones=(1.0, 2.76, 5.4, 8.93), knock=0.0), gain=0.20, pan=0.25, room=0.45
         ),
-        "marimba": Voice(Struck(1.7, 0.32, 1.2, overtones=(1.0, 3.98, 10.2), knock=0.06), gain=0.34, pan=0.3, room=0.2),
+        "marimba": Voice(Struck(1.7, 0.32, 1.2, overtones=(1.0, 3.98, 10.2), knock=0.06), gain=0.42, pan=0.3, room=0.2),
         "vibes": Voice(Struck(1.9, 1.5, 1.0, overtones=(1.0, 4.0, 10.0), knock=0.02), gain=0.30, pan=0.2, room=0.25),
         "harpsichord": Voice(Struck(tilt=0.45, ring_s=0.55, damping=0.2, knock=0.08), gain=0.11, pan=0.2, room=0.25),
-        "epiano": Voice(_electric_piano, gain=0.20, room=0.2),
+        "epiano": Voice(_electric_piano, gain=0.30, room=0.2),
         "strings": Voice(Held(1.35, 0.35, 0.6, tremble=0.003, spread=0.004), gain=0.12, room=0.45),
         "cello": Voice(Held(1.25, 0.12, 0.25, tremble=0.005, spread=0.001), gain=0.20, pan=0.15, room=0.4),
         "flute": Voice(
@@ -283,29 +283,29 @@ VOICES: Final[Mapping[str, Voice]] = MappingProxyType(
         ),
         "pad": Voice(Held(1.9, 0.9, 1.2, spread=0.005), gain=0.14, room=0.5),
         "drone": Voice(Held(1.5, 2.5, 2.5, spread=0.0022), gain=0.16, room=0.5, dull_hz=900),
-        "glass": Voice(Held(3.0, 1.2, 1.8, tremble=0.008, spread=0.006), gain=0.14, pan=0.3, room=0.7),
+        "glass": Voice(Held(3.0, 1.2, 1.8, tremble=0.008, spread=0.006), gain=0.20, pan=0.3, room=0.7),
         "lead": Voice(
-            Held(1.15, 0.01, 0.08, spread=0.005, tremble=0.003), gain=0.16, pan=0.05, room=0.25, dull_hz=6000
+            Held(1.15, 0.01, 0.08, spread=0.005, tremble=0.003), gain=0.19, pan=0.05, room=0.25, dull_hz=6000
         ),
-        "square": Voice(Held(1.2, 0.004, 0.05, odd=True, spread=0.001), gain=0.12, pan=-0.2, room=0.2, dull_hz=5000),
-        "stab": Voice(Held(1.1, 0.004, 0.10, spread=0.006), gain=0.09, room=0.25, dull_hz=4500),
-        "bass": Voice(Struck(tilt=1.35, ring_s=0.9, damping=0.8, knock=0.03), gain=0.42, room=0.02),
-        "sub": Voice(Held(2.6, 0.01, 0.08, spread=0.0), gain=0.40, room=0.0),
-        "growl": Voice(Held(1.0, 0.004, 0.04, spread=0.002), gain=0.16, room=0.03, drive=2.0, dull_hz=1800),
-        "rhythm_l": Voice(_SAW, gain=0.15, pan=-0.75, room=0.08, drive=5.0, dull_hz=3600),
+        "square": Voice(Held(1.2, 0.004, 0.05, odd=True, spread=0.001), gain=0.17, pan=-0.2, room=0.2, dull_hz=5000),
+        "stab": Voice(Held(1.1, 0.004, 0.10, spread=0.006), gain=0.15, room=0.25, dull_hz=4500),
+        "bass": Voice(Struck(tilt=1.35, ring_s=0.9, damping=0.8, knock=0.03), gain=0.28, room=0.02),
+        "sub": Voice(Held(2.6, 0.01, 0.08, spread=0.0), gain=0.22, room=0.0),
+        "growl": Voice(Held(1.0, 0.004, 0.04, spread=0.002), gain=0.13, room=0.03, drive=2.0, dull_hz=1800),
+        "rhythm_l": Voice(_SAW, gain=0.15, pan=-0.75, room=0.08, drive=5.0, dull_hz=4600),
         "rhythm_r": Voice(
-            Held(1.0, 0.003, 0.03, spread=0.006), gain=0.15, pan=0.75, room=0.08, drive=5.5, dull_hz=3300
+            Held(1.0, 0.003, 0.03, spread=0.006), gain=0.15, pan=0.75, room=0.08, drive=5.5, dull_hz=4300
         ),
-        "solo": Voice(Held(1.0, 0.01, 0.08, tremble=0.006, spread=0.002), gain=0.15, room=0.3, drive=4.0, dull_hz=4200),
-        "kick": Voice(_kick, gain=0.55, room=0.02),
-        "snare": Voice(_snare, gain=0.36, room=0.15),
-        "clap": Voice(_clap, gain=0.40, room=0.25),
-        "hat": Voice(Noise(0.025), gain=0.16, pan=0.3, room=0.05),
-        "open": Voice(Noise(0.12), gain=0.13, pan=0.3, room=0.1),
-        "crash": Voice(Noise(0.7, bright=1), gain=0.16, pan=-0.3, room=0.25),
-        "shaker": Voice(Noise(0.03, attack_s=0.02), gain=0.13, pan=-0.4, room=0.1),
-        "brush": Voice(Noise(0.09, attack_s=0.03, bright=1), gain=0.14, pan=0.2, room=0.15),
-        "wind": Voice(Noise(2.0, attack_s=2.5, bright=0), gain=0.05, room=0.6, dull_hz=700),
+        "solo": Voice(Held(1.0, 0.01, 0.08, tremble=0.006, spread=0.002), gain=0.17, room=0.3, drive=4.0, dull_hz=4200),
+        "kick": Voice(_kick, gain=0.40, room=0.02),
+        "snare": Voice(_snare, gain=0.50, room=0.15),
+        "clap": Voice(_clap, gain=0.46, room=0.25),
+        "hat": Voice(Noise(0.025), gain=0.28, pan=0.3, room=0.05),
+        "open": Voice(Noise(0.12), gain=0.22, pan=0.3, room=0.1),
+        "crash": Voice(Noise(0.7, bright=1), gain=0.20, pan=-0.3, room=0.25),
+        "shaker": Voice(Noise(0.03, attack_s=0.02), gain=0.24, pan=-0.4, room=0.1),
+        "brush": Voice(Noise(0.09, attack_s=0.03, bright=1), gain=0.28, pan=0.2, room=0.15),
+        "wind": Voice(Noise(2.0, attack_s=2.5, bright=0), gain=0.70, room=0.6, dull_hz=700),
         "tom": Voice(_tom, gain=0.5, pan=-0.2, room=0.3),
     }
 )
