@@ -1,4 +1,4 @@
-"""Opens each sense with its models, as the manifest and the settings say; each raises ModelError where one is unusable."""
+"""Opens each sense with its models, as the manifest and the settings say; raises ModelError where one is unusable."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ def specs(config: Config) -> dict[str, ModelSpec]:
 
 def open_face(config: Config) -> FacePath:
     """From pictures to estimates of each person."""
+    face = specs(config)["face"]
+    return FacePath(open_detector(config), open_network(face), face.calibration.get("temperature", 1.0), config.face)
+
+
+def open_detector(config: Config) -> Detector:
+    """What finds faces: YuNet where it has been fetched, else MediaPipe's full-range network."""
     models = specs(config)
-    face = models["face"]
-    detector = Detector(_finder(config, models), open_network(models["face_short_range"]))
-    return FacePath(detector, open_network(face), face.calibration.get("temperature", 1.0), config.face)
+    return Detector(_finder(config, models), open_network(models["face_short_range"]))
 
 
 def open_voice(config: Config) -> VoicePath:

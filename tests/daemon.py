@@ -1,0 +1,135 @@
+"""A real `attune run` in its own process, and a real mosquitto, for tests that watch the whole appliance."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MEDIA = ROOT / "tests" / "media"
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Skip, by name, where a program is not installed."""
+    missing = [program for program in programs if not shutil.which(program)]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)} (apt install)")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Any, limit_s: float, what: str) -> Any:
+    """The first true value of `condition()`; fails, saying what was awaited, after the limit."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    pytest.fail(f"not within {limit_s:.0f} s: {what}")
+
+
+class Process:
+    """A program that is ended with the test."""
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        self._command = command
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
+
+    def end(self, number: int = signal.SIGTERM, limit_s: float = 30.0) -> int:
+        if self.process is None:
+            return 0
+        process, self.process = self.process, None
+        process.send_signal(number)
+        try:
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, text: str, limit_s: float = 60.0, after: int = 0) -> None:
+        eventually(lambda: text in self.said()[after:], limit_s, f"{text!r} in the log:\n{self.said()[-3000:]}")
+
+
+class Mosquitto(Process):
+    """A real broker on the loopback."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        settings = folder / "mosquitto.conf"
+        settings.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        super().__init__(["mosquitto", "-c", str(settings)], folder / "mosquitto.log")
+
+    def start(self) -> None:
+        super().start()
+        eventually(self._answers, 10.0, "mosquitto answers")
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+        except OSError:
+            return False
+        return True
+
+    def retained(self, topic: str, limit_s: float = 60.0) -> Any:
+        """The payload that a late subscriber gets: JSON as a value, else text."""
+        command = ["mosquitto_sub", "-p", str(self.port), "-t", topic, "-C", "1", "-W", str(round(limit_s))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"nothing retained at {topic}"
+        return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout.strip()
+
+    def publish(self, topic: str, payload: str) -> None:
+        subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", payload], check=True)
+
+
+class Daemon(Process):
+    """`attune run` on settings of its own; every test that starts one ends it."""
+
+    def __init__(
+        self, folder: Path, settings: str = "", *, demo: bool = True, mqtt: str = "", state: Path | None = None
+    ) -> None:
+        self.web_port = free_port()
+        self.state = state or folder / "state"
+        path = folder / "config.toml"
+        path.write_text(
+            f'state = "{self.state}"\n{settings}\n[web]\nport = {self.web_port}\n'
+            f'[mqtt]\nurl = "{mqtt}"\nembedded = false\n'
+        )
+        command = [sys.executable, "-m", "device", "run", "--config", str(path), *(["--demo"] if demo else [])]
+        super().__init__(command, folder / "attune.log")
+
+    def page(self) -> dict[str, Any]:
+        """What the page reads."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/api/state", timeout=5) as answer:
+            return dict(json.load(answer))

@@ -1,0 +1,76 @@
+"""The whole appliance in a process of its own: the demo evening in, moods on a real broker and the page out."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import Daemon, Mosquitto, eventually, needs
+
+pytestmark = needs("mosquitto", "mosquitto_sub")
+
+SILENT = '[music]\nplayer = "silent"\nfolder = "/nonexistent"'
+MOOD = "attune/livingroom/state"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as mosquitto:
+        yield mosquitto
+
+
+def test_the_first_mood_is_retained_and_the_page_shows_it(tmp_path: Path, broker: Mosquitto) -> None:
+    with Daemon(tmp_path, SILENT, mqtt=f"mqtt://127.0.0.1:{broker.port}") as daemon:
+        assert broker.retained(MOOD)["emotion"]
+        assert broker.retained("attune/livingroom/availability") == "online"
+        eventually(lambda: daemon.page()["mood"], 30, "the page has a mood")
+        daemon.wait_for("mood: happy", 60)
+        assert daemon.end() == 0
+    assert broker.retained("attune/livingroom/availability") == "offline"
+    assert "Traceback" not in daemon.said()
+
+
+def test_a_mute_closes_the_camera_shows_and_survives_a_restart(tmp_path: Path, broker: Mosquitto) -> None:
+    url = f"mqtt://127.0.0.1:{broker.port}"
+    daemon = Daemon(tmp_path, SILENT, mqtt=url)
+    with daemon:
+        daemon.wait_for("camera: works")
+        broker.publish("attune/livingroom/camera/set", "off")
+        daemon.wait_for("camera: muted")
+        eventually(lambda: broker.retained("attune/livingroom/camera") == "off", 10, "the switch is off on MQTT")
+    with daemon:
+        daemon.wait_for("camera: muted", after=daemon.said().rfind("camera: muted") + 1)
+        broker.publish("attune/livingroom/camera/set", "on")
+        daemon.wait_for("camera: works", after=daemon.said().rfind("camera: muted"))
+
+
+def test_words_reach_the_mood_and_nothing_else(tmp_path: Path, broker: Mosquitto) -> None:
+    absent = f'{SILENT}\n[camera]\nsource = "none"\n[microphone]\ndevice = "none"'
+    with Daemon(tmp_path, absent, demo=False, mqtt=f"mqtt://127.0.0.1:{broker.port}") as daemon:
+        daemon.wait_for("text: works")
+        broker.publish("attune/livingroom/say/set", "I am so happy that zanzibar came home!")
+        daemon.wait_for("mood: happy", 30)
+    kept = b"".join(path.read_bytes() for path in daemon.state.rglob("*") if path.is_file())
+    assert b"zanzibar" not in kept
+    assert "zanzibar" not in daemon.said()
+
+
+def test_a_kill_is_survived_by_what_people_chose(tmp_path: Path, broker: Mosquitto) -> None:
+    daemon = Daemon(tmp_path, SILENT, mqtt=f"mqtt://127.0.0.1:{broker.port}")
+    with daemon:
+        daemon.wait_for("mood: ")
+        broker.publish("attune/livingroom/strategy/set", "lift")
+        daemon.wait_for("setting: strategy = lift")
+        eventually((daemon.state / "attune.db").exists, 10, "the store is there")
+        time.sleep(2)  # the store writes within a second or so
+        daemon.end(signal.SIGKILL)
+    eventually(
+        lambda: broker.retained("attune/livingroom/availability") == "offline", 90, "the will of a killed process"
+    )
+    with daemon:
+        daemon.wait_for("mood: ", after=len(daemon.said()) - 1)
+        assert broker.retained("attune/livingroom/strategy") == "lift"
