@@ -1,0 +1,272 @@
+"""One open database of one thread: what is asked of it, in SQL."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, delete, event, exc, insert, select, update
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import StaticPool
+
+from device.signals import ConfigError, Decision, Mood
+from device.store.errors import StoreError, explain
+from device.store.tables import (
+    DECISIONS,
+    EVENTS,
+    MOODS,
+    RUNS,
+    SETTINGS,
+    decision_of_row,
+    mood_of_row,
+    row_of_decision,
+    row_of_mood,
+)
+
+LATEST: Final = "0002"
+"""The newest step of the migrations; where a database has it already, Alembic need not even be imported."""
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+BUSY_S: Final = 5
+"""Seconds to wait for another program that holds the file."""
+CHUNK: Final = 1_000
+"""Rows that are corrected at once, so that memory stays small."""
+
+PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",  # a mute must outlive a pulled plug, which WAL alone does not promise
+    "PRAGMA secure_delete=ON",
+)
+
+
+class Database:
+    """An open database whose tables are the newest ones. Every method raises StoreError, naming the remedy."""
+
+    def __init__(self, url: str) -> None:
+        self._url = parse(url)
+        self.file = file_of(self._url)
+        self._where = str(self.file or self._url.set(password=None))
+        with self._explained():
+            if self.file:
+                _create_private(self.file)
+            self._engine = _engine(self._url)
+            self._upgrade()
+
+    def close(self) -> None:
+        with self._explained():
+            self._engine.dispose()
+
+    # -- settings ------------------------------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, str]:
+        with self._transaction() as connection:
+            return {row.key: row.value for row in connection.execute(select(SETTINGS))}
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def begin(self, run: str) -> None:
+        """Make a run known."""
+        with self._transaction() as connection:
+            if connection.execute(select(RUNS.c.run).where(RUNS.c.run == run)).first() is None:
+                connection.execute(insert(RUNS).values(run=run))
+
+    def keep(self, run: str, events: Sequence[Mood | Decision], settings: dict[str, str]) -> None:
+        """Write events and settings, all or none of them."""
+        moods = [row_of_mood(item) | {"run": run} for item in events if isinstance(item, Mood)]
+        decisions = [row_of_decision(item) | {"run": run} for item in events if isinstance(item, Decision)]
+        with self._transaction() as connection:
+            for table, rows in ((MOODS, moods), (DECISIONS, decisions)):
+                if rows:
+                    connection.execute(insert(table), rows)
+            for key, value in settings.items():
+                _keep_setting(connection, key, value)
+
+    def correct(self, run: str, at: float, utc: datetime) -> int:
+        """Give the rows that this run wrote before it knew the time theirs; returns how many."""
+        return sum(self._correct(table, run, at, utc) for table in EVENTS)
+
+    def end_others(self, run: str, utc: datetime) -> None:
+        """Note that all other runs had ended by now: for rows of those that never knew the time."""
+        with self._transaction() as connection:
+            connection.execute(
+                update(RUNS).where(RUNS.c.ended_before.is_(None), RUNS.c.run != run).values(ended_before=utc)
+            )
+
+    def purge(self, before: datetime) -> int:
+        """Erase events from before that time, also those of runs that had ended by then; returns how many."""
+        ended = select(RUNS.c.run).where(RUNS.c.ended_before < before)
+        gone = 0
+        with self._transaction() as connection:
+            for table in EVENTS:
+                old = (table.c.utc < before) | (table.c.utc.is_(None) & table.c.run.in_(ended))
+                gone += connection.execute(delete(table).where(old)).rowcount
+            left = select(MOODS.c.run).union(select(DECISIONS.c.run))
+            connection.execute(delete(RUNS).where(RUNS.c.ended_before < before, RUNS.c.run.not_in(left)))
+        if gone:
+            self._empty_log()
+        return gone
+
+    def moods(self, since: datetime | None, limit: int) -> list[Mood]:
+        return [mood_of_row(row) for row in self._newest(MOODS, since, limit)]
+
+    def decisions(self, since: datetime | None, limit: int) -> list[Decision]:
+        return [decision_of_row(row) for row in self._newest(DECISIONS, since, limit)]
+
+    def erase(self) -> None:
+        """Erase every event so that no byte of it is left in the files; settings stay."""
+        with self._transaction() as connection:
+            for table in EVENTS:
+                connection.execute(delete(table))
+            connection.execute(delete(RUNS).where(RUNS.c.ended_before.is_not(None)))
+        if self._engine.dialect.name == "sqlite":
+            self._run("VACUUM")
+            if self._empty_log():
+                raise StoreError(f"{self._where}: another program reads it; close that and erase again")
+        else:
+            for table in EVENTS:
+                self._run(f"VACUUM FULL {table.name}")
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _newest(self, table: Table, since: datetime | None, limit: int) -> Sequence[Any]:
+        wanted = select(table).order_by(table.c.id.desc()).limit(limit)
+        if since is not None:
+            wanted = wanted.where(table.c.utc >= since)
+        with self._transaction() as connection:
+            return connection.execute(wanted).all()
+
+    def _correct(self, table: Table, run: str, at: float, utc: datetime) -> int:
+        unknown = select(table.c.id, table.c.at).where(table.c.run == run, table.c.utc.is_(None)).limit(CHUNK)
+        change = update(table).where(table.c.id == bindparam("row")).values(utc=bindparam("then"))
+        count = 0
+        while True:
+            with self._transaction() as connection:
+                rows = connection.execute(unknown).all()
+                if not rows:
+                    return count
+                then = [{"row": row.id, "then": utc - timedelta(seconds=at - row.at)} for row in rows]
+                connection.execute(change, then)
+            count += len(rows)
+
+    def _empty_log(self) -> bool:
+        """Take what the write-ahead log holds into the file and leave nothing of it; whether that was refused."""
+        return self._engine.dialect.name == "sqlite" and bool(self._run("PRAGMA wal_checkpoint(TRUNCATE)")[0][0])
+
+    def _run(self, statement: str) -> list[Any]:
+        """A statement that no transaction may surround."""
+        with self._explained(), contextlib.closing(self._engine.raw_connection()) as connection:
+            driver: Any = connection.driver_connection
+            if self._engine.dialect.name != "sqlite":
+                driver.autocommit = True
+            cursor = driver.cursor()
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def _upgrade(self) -> None:
+        with self._engine.connect() as connection:
+            known = self._engine.dialect.has_table(connection, "alembic_version")
+            is_latest = (
+                known and connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == LATEST
+            )
+        if not is_latest:
+            with self._engine.begin() as connection:
+                upgrade(connection, "head")
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise explain(error, self._where) from error
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Bring the tables to a step of the migrations; raises StoreError where the database is newer than Attune."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its usual steps as news
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise explain(error, "the database") from error
+
+
+def parse(url: str) -> URL:
+    """The address of a database; raises ConfigError, which never repeats the url."""
+    try:
+        return make_url(url)
+    except exc.ArgumentError:
+        raise ConfigError(
+            "[store] url: not a database address; write sqlite:///path or postgresql+psycopg://..."
+        ) from None
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of an SQLite database; None for one in memory or on a server."""
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)) if is_file else None
+
+
+def settings_in(file: Path) -> dict[str, str]:
+    """The settings in a file that cannot be written or is damaged; none where they cannot be read either."""
+    for how in ("mode=ro", "mode=ro&immutable=1"):  # the first reads the log too, but needs to write beside the file
+        with contextlib.suppress(sqlite3.Error):
+            address = f"file:{quote(str(file.absolute()))}?{how}"
+            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as connection:
+                return dict(connection.execute("SELECT key, value FROM settings").fetchall())
+    return {}
+
+
+def _create_private(file: Path) -> None:
+    """Nobody but us may read moods; the log beside the file inherits its mode."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return _server_engine(url)
+    engine = create_engine(url, poolclass=StaticPool, connect_args={"timeout": BUSY_S})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _server_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except (ImportError, exc.NoSuchModuleError) as error:
+        raise ConfigError(f"[store] url: {error}; install its driver, such as: pip install psycopg[binary]") from error
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # else Python opens no transaction around what changes tables
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _keep_setting(connection: Connection, key: str, value: str) -> None:
+    changed = connection.execute(update(SETTINGS).where(SETTINGS.c.key == key).values(value=value))
+    if not changed.rowcount:
+        connection.execute(insert(SETTINGS).values(key=key, value=value))

@@ -1,0 +1,291 @@
+"""The sink that keeps events: a bounded queue, and the one thread that writes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from device.pipeline import Mailbox, Worker
+from device.signals import AttuneError, ConfigError, Decision, Event, Health, Mood, Setting
+from device.store.errors import DamagedError, StoreError
+
+if TYPE_CHECKING:
+    from device.store.database import Database
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+TURN_S: Final = 1.0
+"""Events are written together once in this time, which spares an SD card; a setting at once."""
+FIRST_LOOK_S: Final = 10.0
+ANSWER_S: Final = 10.0
+DAY: Final = timedelta(days=1)
+BATCH: Final = 500
+"""Events that are written in one transaction at most."""
+WAITING: Final = 5_000
+"""Events that wait for a disk that is full or cannot be written: an hour of restless moods, some 5 MB of memory."""
+
+
+class Store:
+    """Keeps moods, decisions and settings in the database at `url`; never a picture, a sample or a word.
+
+    Runs from its making to `close`. What cannot be written waits, the newest `waiting` events at most, and is written
+    when the cause has gone. Events older than `keep_days`, by the events' own time, are erased daily.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        keep_days: int,
+        tell: Callable[[Health], None] = lambda health: None,
+        waiting: int = WAITING,
+    ) -> None:
+        self._url = url
+        self._keep = timedelta(days=keep_days)
+        self._run = secrets.token_hex(8)
+        self._lock = threading.Lock()
+        self._settings: dict[str, str] = {}
+        self._changed: dict[str, str] = {}
+        self._waiting: Mailbox[Mood | Decision] = Mailbox(waiting)
+        self._batch: list[Mood | Decision] = []
+        self._jobs: Mailbox[tuple[Callable[[Database], Any], Future[Any]]] = Mailbox(16)
+        self._urgent = threading.Event()
+        self._looked = threading.Event()
+        self._trouble: AttuneError | None = None
+        self._told_lost = 0
+        self._known: tuple[float, datetime] | None = None
+        self._corrected = False
+        self._purged: datetime | None = None
+        self.worker = Worker("store", self._work, tell)
+        self.worker.start()
+
+    def offer(self, event: Event) -> None:
+        if event.utc is not None:
+            self._known = (event.at, event.utc)
+        if isinstance(event, Mood | Decision):
+            self._waiting.put(event)
+        elif isinstance(event, Setting):
+            with self._lock:
+                self._settings[event.key] = self._changed[event.key] = event.value
+            self._urgent.set()
+
+    def settings(self) -> dict[str, str]:
+        """What people changed, of this and of earlier runs; waits a few seconds for the database to be looked at."""
+        self._looked.wait(FIRST_LOOK_S)
+        with self._lock:
+            return dict(self._settings)
+
+    def moods(self, since: datetime | None = None, limit: int = 1_000) -> list[Mood]:
+        """The newest moods, the newest first; raises StoreError while nothing can be read."""
+        return self._ask(lambda database: database.moods(since, limit))
+
+    def decisions(self, since: datetime | None = None, limit: int = 1_000) -> list[Decision]:
+        """The newest decisions, the newest first, each with no more of its mood than the emotion; raises StoreError."""
+        return self._ask(lambda database: database.decisions(since, limit))
+
+    def erase(self) -> None:
+        """Erase all events, written or waiting, so that no byte of them is left; settings stay. Raises StoreError."""
+        self._ask(self._erase)
+
+    @property
+    def lost(self) -> int:
+        """Events that were lost because too many waited."""
+        return self._waiting.lost
+
+    def close(self) -> None:
+        """Write what waits and close the database, within a few seconds; may be called more than once."""
+        if self.worker.stopping.is_set():
+            return
+        self.worker.stop()
+        self._urgent.set()
+        if not self.worker.join(ANSWER_S):
+            log.warning("store: the database did not close in time")
+        self._gather()
+        if self._batch or self._changed:
+            log.error("store: %d events and %d settings could not be written", len(self._batch), len(self._changed))
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- the writing thread --------------------------------------------------------------------------------------------
+
+    def _work(self, worker: Worker) -> None:
+        database = self._open()
+        try:
+            worker.works()
+            while not worker.stopping.is_set():
+                worker.beat()
+                self._turn(database)
+                self._urgent.wait(TURN_S)
+                self._urgent.clear()
+            self._turn(database)
+        except StoreError as error:
+            self._fail(error)
+        finally:
+            with contextlib.suppress(StoreError):  # its cause has been told
+                database.close()
+
+    def _open(self) -> Database:
+        from device.store.database import Database, settings_in
+
+        try:
+            database = Database(self._url)
+            self._adopt(database.settings())
+            database.begin(self._run)
+            self._trouble = None
+            return database
+        except ConfigError as error:
+            self._trouble = error
+            raise
+        except StoreError as error:
+            file = self._file()
+            self._adopt(settings_in(file) if file else {})
+            self._fail(error)
+        finally:
+            self._looked.set()
+
+    def _fail(self, error: StoreError) -> NoReturn:
+        if isinstance(error, DamagedError):
+            error = self._set_aside(error)
+        self._trouble = error
+        while (job := self._jobs.get(0.0)) is not None:
+            job[1].set_exception(error)
+        raise error
+
+    def _turn(self, database: Database) -> None:
+        while self._write(database):
+            pass
+        self._learn_time(database)
+        while (job := self._jobs.get(0.0)) is not None:
+            _answer(database, *job)
+
+    def _write(self, database: Database) -> bool:
+        """Write the next events and all settings; whether more may wait. What could not be written stays the next."""
+        self._gather()
+        with self._lock:
+            settings = dict(self._changed)
+        if self._batch or settings:
+            database.keep(self._run, [self._timed(event) for event in self._batch], settings)
+        more = len(self._batch) == BATCH
+        self._batch.clear()
+        with self._lock:
+            for key, value in settings.items():
+                if self._changed.get(key) == value:
+                    del self._changed[key]
+        self._tell_lost()
+        return more
+
+    def _gather(self) -> None:
+        while len(self._batch) < BATCH and (event := self._waiting.get(0.0)) is not None:
+            self._batch.append(event)
+
+    def _timed(self, event: Mood | Decision) -> Mood | Decision:
+        if event.utc is not None or self._known is None:
+            return event
+        at, utc = self._known
+        return replace(event, utc=utc + timedelta(seconds=event.at - at))
+
+    def _learn_time(self, database: Database) -> None:
+        if self._known is None:
+            return
+        at, utc = self._known
+        if not self._corrected:
+            count = database.correct(self._run, at, utc)
+            database.end_others(self._run, utc)
+            self._corrected = True
+            if count:
+                log.info("store: the time is known now; %d events got theirs", count)
+        if self._purged is None or utc - self._purged >= DAY:
+            self._purge(database, utc)
+
+    def _purge(self, database: Database, utc: datetime) -> None:
+        count = database.purge(utc - self._keep)
+        self._purged = utc
+        if count:
+            log.info("store: %d events older than %d days are erased", count, self._keep.days)
+
+    def _erase(self, database: Database) -> None:
+        self._batch.clear()
+        while self._waiting.get(0.0) is not None:
+            pass
+        database.erase()
+        if database.file:
+            _aside(database.file).unlink(missing_ok=True)
+        log.info("store: all events are erased")
+
+    def _set_aside(self, damage: DamagedError) -> StoreError:
+        file = self._file()
+        if file is None:
+            return damage
+        self._adopt_all()
+        try:
+            for suffix in ("-wal", "-shm"):
+                Path(f"{file}{suffix}").unlink(missing_ok=True)
+            file.rename(_aside(file))
+        except OSError as error:
+            return StoreError(f"{damage} and cannot be moved away ({error.strerror}); make its folder writable")
+        return StoreError(f"{damage}; it is kept as {_aside(file).name} until you erase it, and a new one is begun")
+
+    def _file(self) -> Path | None:
+        from device.store.database import file_of, parse
+
+        return file_of(parse(self._url))
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _ask(self, job: Callable[[Database], Answer]) -> Answer:
+        """Have the writing thread do a job after what waits; an answer that comes too late is not waited for."""
+        if self._trouble is not None:
+            raise self._trouble
+        if self.worker.stopping.is_set():
+            raise StoreError("the store is closed")
+        answer: Future[Answer] = Future()
+        self._jobs.put((job, answer))
+        self._urgent.set()
+        try:
+            return answer.result(ANSWER_S)
+        except (TimeoutError, CancelledError):
+            answer.cancel()
+            raise StoreError("the database does not answer; is its disk or server very busy?") from None
+
+    def _adopt(self, kept: dict[str, str]) -> None:
+        """Take what was kept; what changed since then counts more."""
+        with self._lock:
+            self._settings = kept | self._settings
+
+    def _adopt_all(self) -> None:
+        """Have every setting that we know written again, into a new database."""
+        with self._lock:
+            self._changed = self._settings | self._changed
+
+    def _tell_lost(self) -> None:
+        lost, self._told_lost = self._waiting.lost - self._told_lost, self._waiting.lost
+        if lost:
+            log.error("store: %d events were lost while nothing could be written", lost)
+
+
+def _answer(database: Database, job: Callable[[Database], Any], answer: Future[Any]) -> None:
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(job(database))
+    except StoreError as error:
+        answer.set_exception(error)
+        if isinstance(error, DamagedError):
+            raise
+
+
+def _aside(file: Path) -> Path:
+    return Path(f"{file}.damaged")

@@ -1,0 +1,126 @@
+"""The tables, and how events become rows and rows events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy.engine import Row
+from sqlalchemy.types import TypeDecorator
+
+from device.signals import Decision, Mood, Target
+
+METADATA: Final = MetaData()
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC without a zone: SQLite knows none."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value and value.replace(tzinfo=UTC)
+
+
+def _stamp() -> tuple[Column[Any], ...]:
+    """Which run saw a row, at which of its monotonic seconds, and the wall time once it is known."""
+    return (
+        Column("id", Integer, primary_key=True),
+        Column("run", String(16), nullable=False),
+        Column("at", Float(53), nullable=False),
+        Column("utc", Utc, index=True),
+    )
+
+
+MOODS: Final = Table(
+    "moods",
+    METADATA,
+    *_stamp(),
+    Column("emotion", String(16), nullable=False),
+    Column("second", String(16)),
+    Column("valence", Float(53), nullable=False),
+    Column("arousal", Float(53), nullable=False),
+    Column("confidence", Float(53), nullable=False),
+    Column("people", Integer, nullable=False),
+    Column("shares", JSON, nullable=False),
+    Column("scores", JSON, nullable=False),
+)
+
+DECISIONS: Final = Table(
+    "decisions",
+    METADATA,
+    *_stamp(),
+    Column("emotion", String(16), nullable=False),
+    Column("target", String(16), nullable=False),
+    Column("valence", Float(53), nullable=False),
+    Column("arousal", Float(53), nullable=False),
+    Column("strategy", String(16), nullable=False),
+    Column("volume_pct", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+RUNS: Final = Table("runs", METADATA, Column("run", String(16), primary_key=True), Column("ended_before", Utc))
+
+SETTINGS: Final = Table(
+    "settings", METADATA, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False)
+)
+
+EVENTS: Final = (MOODS, DECISIONS)
+"""The tables that tell of people."""
+
+
+def row_of_mood(mood: Mood) -> dict[str, Any]:
+    return {
+        "at": mood.at,
+        "utc": mood.utc,
+        "emotion": mood.emotion,
+        "second": mood.second,
+        "valence": mood.valence,
+        "arousal": mood.arousal,
+        "confidence": mood.confidence,
+        "people": mood.people,
+        "shares": [list(share) for share in mood.shares],
+        "scores": list(mood.scores),
+    }
+
+
+def mood_of_row(row: Row[Any]) -> Mood:
+    return Mood(
+        at=row.at,
+        emotion=row.emotion,
+        second=row.second,
+        valence=row.valence,
+        arousal=row.arousal,
+        confidence=row.confidence,
+        people=row.people,
+        shares=tuple((modality, share) for modality, share in row.shares),
+        scores=tuple(row.scores),
+        sensed_at=row.at,
+        utc=row.utc,
+    )
+
+
+def row_of_decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "at": decision.at,
+        "utc": decision.utc,
+        "emotion": decision.mood.emotion,
+        "target": decision.target.emotion,
+        "valence": decision.target.valence,
+        "arousal": decision.target.arousal,
+        "strategy": decision.strategy,
+        "volume_pct": decision.volume_pct,
+        "reason": decision.reason,
+    }
+
+
+def decision_of_row(row: Row[Any]) -> Decision:
+    """The decision; of its mood only the emotion was kept."""
+    mood = Mood(row.at, row.emotion, utc=row.utc)
+    target = Target(row.target, row.valence, row.arousal)
+    return Decision(row.at, mood, target, row.strategy, row.volume_pct, row.reason, row.utc)
