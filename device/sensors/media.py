@@ -52,8 +52,6 @@ _DEMUXERS: Final = (
 )
 # Containers whose header states the length, so that a file that was cut short shows.
 _HONEST: Final = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "wav", "flac", "aiff")
-# A WAV that was written to a pipe states the most that 32 bits hold: more than three hours at any usual rate.
-_LONGEST_HONEST_S: Final = 10_000.0
 
 _UNREADABLE: Final = "not a recording that can be read, or damaged at its start; convert it, e.g. to MP4, WAV or JPEG"
 
@@ -429,6 +427,19 @@ def _frame_samples(frame: AudioFrame) -> Samples:
 def _check_length(recording: Recording, end_s: float) -> None:
     with _open(recording) as container:
         length_s = (container.duration or 0) / 1_000_000
-        honest = container.format.name in _HONEST and length_s < _LONGEST_HONEST_S
+        if container.format.name == "wav":
+            length_s *= max(1.0, _riff_size(recording) / max(1, container.size))
+        honest = container.format.name in _HONEST
     if honest and length_s - end_s > max(1.0, 0.1 * length_s):
         raise SensorError(f"was cut short: {end_s:.1f} of {length_s:.1f} s are there; copy it again")
+
+
+def _riff_size(recording: Recording) -> int:
+    """Bytes that a WAV states to have, or 0 when it was written to a pipe and states the most that 31 bits hold."""
+    if isinstance(recording, bytes):
+        head = recording[:8]
+    else:
+        with recording.open("rb") as file:
+            head = file.read(8)
+    size = int.from_bytes(head[4:8], "little")
+    return 0 if size >= 0x7FFF0000 else size

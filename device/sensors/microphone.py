@@ -31,6 +31,8 @@ ROOM: Final = 50
 """Messages that wait at most: 5 s, as long as a slow judgement of another utterance may take."""
 GONE_S: Final = 3.0
 """Seconds without a sample after which a microphone counts as gone."""
+START_S: Final = 2.0
+"""Seconds more that the first sample may take: PulseAudio fills a buffer first."""
 CLOSE_S: Final = 2.0
 """Seconds that the sound system gets to give a device back; ALSA may hang on one that was pulled out."""
 OTHER_RATES_HZ: Final = (48_000, 44_100, 16_000, 32_000, 8_000)
@@ -89,7 +91,7 @@ class Microphone:
         except SensorError:
             self.close()
             raise
-        self._heard_at = self._clock()
+        self._heard_at = self._clock() + START_S
 
     def read(self, timeout_s: float) -> Sound | None:
         """The next piece; raises SensorError when the device has delivered nothing for 3 s."""
