@@ -1,0 +1,356 @@
+"""The store against real databases, and real faults of their disk."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from sqlite3 import connect
+
+import pytest
+
+from device.signals import Decision, Health, Mood, PlayerState, Queue, Setting, Target, Track
+from device.store import Store, StoreError
+
+NOW = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
+LIMIT_S = 20.0
+MARK = "ZZTOPFLAMINGO"
+
+
+def mood(at: float, utc: datetime | None = None, people: int = 1) -> Mood:
+    return Mood(
+        at, "sad", "fear", -0.5, 0.25, 0.75, (("face", 0.6), ("text", 0.4)), (0.1,) * 6 + (0.4,), people, at, utc
+    )
+
+
+def decision(at: float, utc: datetime | None = None, reason: str = "sad for 8 s") -> Decision:
+    return Decision(at, Mood(at, "sad", utc=utc), Target("sad", -0.63, -0.27), "match", 40, reason, utc)
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder}/attune.db"
+
+
+def until(true: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:
+    end = time.monotonic() + limit_s
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(connect(folder / "attune.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def bytes_in(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir() if file.is_file())
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_events_come_back_as_they_were(tmp_path: Path, memory: bool) -> None:
+    with Store("sqlite://" if memory else url(tmp_path), 30) as store:
+        for event in (mood(1.0, NOW), decision(2.0, NOW), mood(3.0, NOW + timedelta(seconds=2), 2)):
+            store.offer(event)
+        assert store.moods() == [mood(3.0, NOW + timedelta(seconds=2), 2), mood(1.0, NOW)]
+        assert store.moods(limit=1) == [mood(3.0, NOW + timedelta(seconds=2), 2)]
+        assert store.moods(since=NOW + timedelta(seconds=1)) == [mood(3.0, NOW + timedelta(seconds=2), 2)]
+        assert store.decisions() == [decision(2.0, NOW)]
+
+
+def test_only_moods_decisions_and_settings_are_kept(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        track = Track(f"file:{MARK}.ogg", MARK, MARK)
+        store.offer(Queue(1.0, (track,), MARK))
+        store.offer(PlayerState(1.0, "playing", track, 40, MARK))
+        store.offer(Health(1.0, "camera", "works", MARK))
+        store.offer(mood(1.0))
+        store.offer(Setting(1.0, "camera", "off"))
+        assert len(store.moods()) == 1
+    assert MARK.encode() not in bytes_in(tmp_path)
+
+
+def test_settings_outlive_a_restart_and_the_newest_counts(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        assert store.settings() == {}
+        for value in ("on", "off"):
+            store.offer(Setting(1.0, "camera", value))
+        store.offer(Setting(1.0, "strategy", "lift"))
+        assert store.settings() == {"camera": "off", "strategy": "lift"}
+    with Store(url(tmp_path), 30) as store:
+        assert store.settings() == {"camera": "off", "strategy": "lift"}
+
+
+def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
+    with Store(url(tmp_path / "state"), 30) as store:
+        store.offer(mood(1.0))
+        store.moods()
+        modes = {file.stat().st_mode & 0o777 for file in (tmp_path / "state").iterdir()}
+    assert modes == {0o600}
+
+
+def test_what_waits_at_the_end_is_written(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.settings()
+        for number in range(1_200):
+            store.offer(mood(float(number)))
+    assert rows(tmp_path, "SELECT count(*) FROM moods") == [(1_200,)]
+
+
+def test_close_is_idempotent_and_what_comes_later_is_ignored(tmp_path: Path) -> None:
+    store = Store(url(tmp_path), 30)
+    store.settings()
+    store.close()
+    store.close()
+    store.offer(mood(1.0))
+    with pytest.raises(StoreError, match="closed"):
+        store.moods()
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_from_before_the_clock_was_known_are_corrected(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as earlier:
+        earlier.offer(mood(5.0))
+        assert earlier.moods()[0].utc is None
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(10.0))
+        store.offer(decision(11.0))
+        assert store.moods(limit=1)[0].utc is None
+        store.offer(PlayerState(40.0, "paused", utc=NOW))
+        store.offer(mood(41.5))
+        assert until(lambda: store.moods(limit=1)[0].utc is not None)
+        assert [item.utc for item in store.moods()] == [NOW + timedelta(seconds=1.5), NOW - timedelta(seconds=30), None]
+        assert store.decisions()[0].utc == NOW - timedelta(seconds=29)
+
+
+def test_many_rows_are_corrected(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        for number in range(2_500):
+            store.offer(mood(float(number)))
+        assert len(store.moods(limit=5_000)) == 2_500
+        store.offer(mood(3_000.0, NOW))
+        assert all(item.utc == NOW - timedelta(seconds=3_000 - item.at) for item in store.moods(limit=5_000))
+
+
+def test_retention_at_the_start_and_daily(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0, NOW - timedelta(days=40)))
+        store.offer(decision(1.0, NOW - timedelta(days=40)))
+        store.offer(mood(2.0, NOW - timedelta(days=29, hours=12)))
+        assert len(store.moods()) == 2
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0, NOW))
+        assert until(lambda: len(store.moods()) == 2)
+        assert store.decisions() == []
+        store.offer(Health(2.0, "brain", "works", utc=NOW + timedelta(hours=23)))
+        assert len(store.moods()) == 2
+        store.offer(Health(2.0, "brain", "works", utc=NOW + timedelta(hours=25)))
+        assert until(lambda: len(store.moods()) == 1)
+
+
+def test_rows_that_never_got_a_time_are_erased_in_time_too(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as clockless:
+        clockless.offer(mood(1.0))
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0, NOW))
+        assert len(store.moods()) == 2
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0, NOW + timedelta(days=31)))
+        assert until(lambda: [item.utc for item in store.moods()] == [NOW + timedelta(days=31)])
+
+
+# -- erasure -----------------------------------------------------------------------------------------------------------
+
+
+def test_erasing_leaves_no_byte(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(Setting(1.0, "camera", "off"))
+        for number in range(500):
+            store.offer(decision(float(number), NOW, f"{MARK} {number}"))
+        assert len(store.decisions()) == 500
+        assert MARK.encode() in bytes_in(tmp_path)
+        store.offer(decision(501.0, NOW, f"{MARK} waiting"))
+        store.erase()
+        assert MARK.encode() not in bytes_in(tmp_path)
+        assert (tmp_path / "attune.db-wal").stat().st_size == 0
+        assert store.decisions() == []
+        store.offer(decision(502.0, NOW, "after"))
+        assert [item.reason for item in store.decisions()] == ["after"]
+    with Store(url(tmp_path), 30) as store:
+        assert store.settings() == {"camera": "off"}
+    assert MARK.encode() not in bytes_in(tmp_path)
+
+
+def test_retention_leaves_no_byte_either(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(decision(1.0, NOW - timedelta(days=50), MARK))
+        store.offer(decision(2.0, NOW, "kept"))
+        assert until(lambda: len(store.decisions()) == 1)
+        assert until(lambda: MARK.encode() not in bytes_in(tmp_path))
+
+
+def test_erasing_says_when_somebody_else_reads(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0))
+        store.moods()
+        with contextlib.closing(connect(tmp_path / "attune.db")) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM moods").fetchall()
+            with pytest.raises(StoreError, match=r"another program|in use"):
+                store.erase()
+        store.erase()
+        assert store.moods() == []
+
+
+# -- faults ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_damaged_file_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "attune.db").write_bytes(b"no database at all " * 1_000)
+    with Store(url(tmp_path), 30) as store:
+        assert store.settings() == {}
+        store.offer(mood(1.0))
+        store.offer(Setting(1.0, "camera", "off"))
+        assert until(lambda: can_read(store))
+        assert len(store.moods()) == 1
+        assert (tmp_path / "attune.db.damaged").exists()
+        store.erase()
+        assert not (tmp_path / "attune.db.damaged").exists()
+    told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 1
+    assert "attune.db is damaged (file is not a database); it is kept as attune.db.damaged" in told[0]
+
+
+def test_settings_survive_the_damage_of_other_pages(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(Setting(1.0, "microphone", "off"))
+        for number in range(2_000):
+            store.offer(mood(float(number), NOW))
+    file = tmp_path / "attune.db"
+    size = file.stat().st_size
+    page = rows(tmp_path, "SELECT rootpage FROM sqlite_master WHERE name = 'runs'")[0][0]
+    assert isinstance(page, int)
+    with file.open("r+b") as content:
+        content.seek((page - 1) * 4096)
+        content.write(b"\xff" * 4096)
+    assert file.stat().st_size == size
+    with Store(url(tmp_path), 30) as store:
+        assert store.settings() == {"microphone": "off"}
+        assert until(lambda: can_read(store))
+    assert rows(tmp_path, "SELECT * FROM settings") == [("microphone", "off")]
+
+
+def can_read(store: Store) -> bool:
+    try:
+        store.moods(limit=1)
+    except StoreError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    if os.geteuid():
+        pytest.skip("needs root: this test mounts a file system")
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"mount is refused here: {done.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True, capture_output=True)
+
+
+def test_a_read_only_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "state"
+    told: list[Health] = []
+    with mounted(folder, "size=4m"):
+        with Store(url(folder), 30) as store:
+            store.offer(Setting(1.0, "microphone", "off"))
+            store.offer(mood(1.0))
+        remount(folder, "ro")
+        with Store(url(folder), 30, told.append, waiting=10) as store:
+            assert store.settings() == {"microphone": "off"}  # a mute holds even where nothing can be written
+            for number in range(25):
+                store.offer(mood(float(number), people=number))
+            store.offer(Setting(1.0, "camera", "off"))
+            assert store.settings() == {"microphone": "off", "camera": "off"}
+            with pytest.raises(StoreError, match="cannot be written"):
+                store.moods()
+            assert until(lambda: "cannot be written" in caplog.text)
+            remount(folder, "rw")
+            assert until(lambda: can_read(store), 60.0)
+            assert [item.people for item in store.moods(limit=10)] == list(range(24, 14, -1))
+            assert store.lost == 15
+        assert rows(folder, "SELECT key FROM settings ORDER BY key") == [("camera",), ("microphone",)]
+    warned = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 1
+    assert "make the folder writable, or set state or [store] url" in warned[0]
+    assert "15 events were lost while nothing could be written" in caplog.text
+    assert [health.status for health in told] == ["missing", "works"]
+
+
+def fill(file: Path) -> None:
+    """Leave no free byte on the disk."""
+    with file.open("wb", buffering=0) as content, contextlib.suppress(OSError):
+        while True:
+            content.write(b"x" * 1024)
+
+
+def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "state"
+    with mounted(folder, "size=1m"), Store(url(folder), 30) as store:
+        store.offer(mood(1.0))
+        assert len(store.moods()) == 1
+        ballast = folder / "ballast"
+        fill(ballast)
+        for number in range(3_000):
+            store.offer(decision(float(number), reason=f"number {number}"))
+        assert until(lambda: "the disk is full; free some space" in caplog.text)
+        store.offer(Setting(1.0, "camera", "off"))
+        assert store.settings() == {"camera": "off"}
+        ballast.unlink()
+        assert until(lambda: can_read(store), 60.0)
+        assert store.decisions(limit=1)[0].reason == "number 2999"
+        assert store.lost == 0
+    warned = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warned) == 1
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "state").write_text("")
+    with Store(url(tmp_path / "state"), 30) as store:
+        assert store.settings() == {}
+        assert until(lambda: bool(caplog.records))
+    assert "check the disk and [store] url" in caplog.records[0].message
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("nonsense", "not a database address"),
+        ("oracle9://x", "install its driver"),
+        ("postgresql+psycopg2://u:geheim@h/d", ""),
+    ],
+)
+def test_an_unusable_address(address: str, complaint: str, caplog: pytest.LogCaptureFixture) -> None:
+    with Store(address, 30) as store:
+        assert store.settings() == {}
+        assert until(lambda: bool(caplog.records))
+    assert complaint in caplog.records[0].message
+    assert "geheim" not in caplog.text
