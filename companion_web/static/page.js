@@ -21,8 +21,8 @@ const PARTS = {
 };
 const ORDER = ['missing', 'degraded', 'muted', 'works'];
 const DEVICES = {
-  camera: { works: 'Looking', degraded: 'Looking, with trouble', muted: 'Muted: the camera is closed', missing: 'Not there' },
-  microphone: { works: 'Listening', degraded: 'Listening, with trouble', muted: 'Muted: the microphone is closed', missing: 'Not there' },
+  camera: { works: 'Looking', degraded: 'Looking, with trouble', muted: 'Muted, closed', missing: 'Not there' },
+  microphone: { works: 'Listening', degraded: 'Listening, with trouble', muted: 'Muted, closed', missing: 'Not there' },
 };
 
 const at = (id) => document.getElementById(id);
@@ -48,6 +48,10 @@ function make(tag, name, text) {
   if (name) element.className = name;
   if (text) element.textContent = text;
   return element;
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function icon(...names) {
@@ -87,7 +91,7 @@ function showMood(mood) {
   body.dataset.mood = mood ? mood.emotion : 'starting';
   if (!mood) return;
   put('word', WORDS[mood.emotion] || mood.emotion);
-  put('more', more(mood).replace(/^./, (first) => first.toUpperCase()));
+  put('more', capital(more(mood)));
   const [valence, arousal] = [mood.valence, mood.arousal];
   at('dot').style.transform = `translate(${100 + 84 * valence}px, ${100 - 84 * arousal}px)`;
   const told = mood.emotion === 'absent' ? 'No valence and arousal'
@@ -164,27 +168,28 @@ function reason(player, queue, decision) {
 
 function playerLine(player) {
   const named = { playing: 'Playing', paused: 'Paused', stopped: 'Stopped', failed: 'The player has failed' };
-  return [named[player.status], player.device && `on ${player.device}`].filter(Boolean).join(' ')
-    + `, volume ${player.volume_pct} %`;
+  const where = player.device === 'null' ? 'without a sound card' : player.device && `on ${player.device}`;
+  return `${[named[player.status], where].filter(Boolean).join(' ')}, volume ${player.volume_pct} %`;
 }
 
 function showSense(name, health) {
   const status = health[name] ? health[name].status : '';
   const button = at(name);
   const muted = status === 'muted';
-  button.setAttribute('aria-pressed', String(muted));
+  button.toggleAttribute('data-muted', muted);
   put(`${name}-state`, DEVICES[name][status] || 'Not reported yet');
-  put(`${name}-name`, `${muted ? 'Unmute' : 'Mute'} ${name}`);
+  put(`${name}-act`, muted ? 'Unmute' : 'Mute');
   if (button.dataset.wants === (muted ? 'off' : 'on')) settle(button);
 }
 
 function showFlags(health) {
   const muted = Object.keys(DEVICES).filter((name) => health[name] && health[name].status === 'muted');
-  fill(at('flags'), muted, () => muted.map((name) => {
+  fill(at('flags'), muted, () => {
+    if (!muted.length) return [];
     const item = make('li');
-    item.append(icon(name, 'slash'), make('span', '', muted.length > 1 ? name.replace(/^./, (c) => c.toUpperCase()) : `${name.replace(/^./, (c) => c.toUpperCase())} muted`));
-    return item;
-  }));
+    item.append(...muted.map((name) => icon(name, 'slash')), make('span', '', muted.length > 1 ? 'Both muted' : `${capital(muted[0])} muted`));
+    return [item];
+  });
 }
 
 function showParts(health) {
@@ -195,7 +200,7 @@ function showParts(health) {
     const item = make('li');
     item.dataset.part = part.part;
     item.dataset.status = part.status;
-    const name = PARTS[part.part] || part.part.replace(/^./, (first) => first.toUpperCase());
+    const name = PARTS[part.part] || capital(part.part);
     item.append(make('span', 'name', name), make('span', 'status', part.status));
     if (part.message) item.append(make('p', 'message', part.message));
     return item;
@@ -325,7 +330,7 @@ function settle(button) {
 
 async function toggle(event) {
   const button = event.currentTarget;
-  const wants = button.getAttribute('aria-pressed') === 'true' ? 'on' : 'off';
+  const wants = button.hasAttribute('data-muted') ? 'on' : 'off';
   button.dataset.wants = wants;
   button.setAttribute('aria-busy', 'true');
   button.dataset.timer = setTimeout(() => {

@@ -1,0 +1,319 @@
+"""The page in a real Chromium: it shows what the board gets, and its buttons become commands."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from companion_web import Server, create_app, serve
+from companion_web.app import MOST_STREAMS, STREAMS
+from device.board import Board
+from device.config import Web
+from device.signals import Command, Feeling, Health, PlayerState, Track
+from tests.web import evening
+from tests.web.chromium import be_desktop, be_phone, chromium, missing, prefer
+
+LIMIT_S = 30.0
+PHONES = (360, 390, 430)
+FEELINGS: tuple[Feeling, ...] = get_args(Feeling)
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=f"the page is not tested in a browser: install {missing()}")
+
+LUMINANCE = """
+const parts = (colour) => {
+  const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
+  return [...probe.getImageData(0, 0, 1, 1).data].slice(0, 3).map((v) => v / 255)
+    .map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+};
+const light = (colour) => parts(colour).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+const probe = document.createElement('i');
+document.querySelector('.mood').append(probe);
+const resolve = (colour) => { probe.style.color = colour; return getComputedStyle(probe).color; };
+const ratio = (one, other) => {
+  const [a, b] = [light(resolve(one)), light(resolve(other))].sort((x, y) => y - x);
+  return (a + .05) / (b + .05);
+};
+const found = Object.fromEntries(arguments[0].map(
+  ([one, other]) => [`${one} on ${other}`, ratio(`var(${one})`, `var(${other})`)]));
+probe.remove();
+return found;
+"""
+"""Contrast of pairs of named colours by WCAG 2.2, relative luminance."""
+
+
+class Room:
+    """A served page over a board, and the commands that were pressed."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.pressed: queue.Queue[Command] = queue.Queue()
+        self.serve(self.pressed.put)
+
+    def serve(self, put_command: Callable[[Command], None], port: int = 0) -> None:
+        self.app = create_app(self.board, put_command, Web(), lambda: 290.0)
+        self.server: Server = serve(self.app, "127.0.0.1", port)
+
+    def offer(self, *events: Any) -> None:
+        for event in events:
+            self.board.offer(event)
+
+    def next_command(self) -> tuple[str, str]:
+        command = self.pressed.get(timeout=LIMIT_S)
+        return command.kind, command.value
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    profile: Path = tmp_path_factory.mktemp("profile")
+    with chromium(profile) as opened:
+        opened.set_page_load_timeout(LIMIT_S)
+        yield opened
+
+
+@pytest.fixture
+def room(browser: Any) -> Iterator[Room]:
+    room = Room()
+    be_phone(browser)
+    prefer(browser, color_scheme="light", reduced_motion="no-preference")
+    yield room
+    browser.get("about:blank")
+    room.server.stop()
+
+
+def until(check: Callable[[], Any]) -> Any:
+    """What `check` gives as soon as it gives something true; fails after a limit."""
+    end = time.monotonic() + LIMIT_S
+    while not (given := check()):
+        assert time.monotonic() < end, "the page did not change in time"
+        time.sleep(0.05)
+    return given
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def text(browser: Any, name: str) -> str:
+    return str(browser.execute_script("return document.getElementById(arguments[0]).innerText", name))
+
+
+def link(browser: Any) -> str:
+    return str(browser.execute_script("return document.body.dataset.link"))
+
+
+def press(browser: Any, name: str) -> None:
+    browser.execute_script("document.getElementById(arguments[0]).scrollIntoView({block: 'center'})", name)
+    browser.find_element("id", name).click()
+
+
+def open_page(browser: Any, room: Room, how: str = "stream") -> None:
+    browser.get(room.server.address)
+    until(lambda: link(browser) == how)
+
+
+def complaints(browser: Any) -> list[str]:
+    return [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def test_an_evening_is_shown_without_a_complaint_of_the_browser(browser: Any, room: Room) -> None:
+    complaints(browser)
+    room.offer(*evening.events())
+    open_page(browser, room)
+    assert text(browser, "word") == "Happy"
+    assert text(browser, "more") == "With some surprise, quite sure"
+    assert text(browser, "people") == "2 people seen"
+    assert text(browser, "age") == "for 3 min"
+    assert text(browser, "shares").split() == ["Face", "58", "%", "Voice", "29", "%", "Words", "13", "%"]
+    assert text(browser, "title") == "Sun on the Stairs"
+    assert text(browser, "genre") == "pop"
+    assert "Pop and dance fit" in text(browser, "why")
+    assert text(browser, "parts").count("works") == 5
+    assert browser.find_element("id", "flags").text == ""
+    assert complaints(browser) == []
+
+
+def test_moods_change_as_they_come(browser: Any, room: Room) -> None:
+    open_page(browser, room)
+    assert text(browser, "word") == "Starting"
+    shown = []
+    for feeling in FEELINGS:
+        room.offer(evening.mood(feeling))
+        until(lambda feeling=feeling: browser.execute_script("return document.body.dataset.mood") == feeling)
+        shown.append(text(browser, "word"))
+    assert shown == [
+        "Angry", "Disgusted", "Afraid", "Happy", "Sad", "Surprised", "Neutral", "Unclear", "Nobody here",
+    ]  # fmt: skip
+
+
+def test_mutes_reach_the_brain_and_are_seen_everywhere(browser: Any, room: Room) -> None:
+    room.offer(*evening.events())
+    open_page(browser, room)
+    press(browser, "camera")
+    assert room.next_command() == ("camera", "off")
+    assert "Camera muted" not in text(browser, "flags")  # only the sensor says that it is closed
+    room.offer(Health(300.0, "camera", "muted"))
+    until(lambda: text(browser, "flags").strip() == "Camera muted")
+    assert text(browser, "people") == "Not looking"
+    assert browser.find_element("id", "camera").accessible_name == "Unmute Camera Muted, closed"
+    press(browser, "microphone")
+    assert room.next_command() == ("microphone", "off")
+    room.offer(Health(301.0, "microphone", "muted"))
+    until(lambda: text(browser, "flags").strip() == "Both muted")
+    press(browser, "camera")
+    assert room.next_command() == ("camera", "on")
+
+
+def test_the_music_is_paused_resumed_and_skipped(browser: Any, room: Room) -> None:
+    open_page(browser, room)
+    assert not browser.find_element("id", "pause").is_enabled()
+    room.offer(evening.PLAYING)
+    until(lambda: text(browser, "pause") == "Pause")
+    press(browser, "pause")
+    assert room.next_command() == ("pause", "")
+    room.offer(replace(evening.PLAYING, status="paused"))
+    until(lambda: text(browser, "pause") == "Play")
+    press(browser, "pause")
+    press(browser, "next")
+    assert [room.next_command(), room.next_command()] == [("resume", ""), ("next", "")]
+
+
+def test_a_sentence_is_sent_and_the_box_is_empty_again(browser: Any, room: Room) -> None:
+    open_page(browser, room)
+    box = browser.find_element("id", "words")
+    box.send_keys("What a lovely day\n")
+    assert room.next_command() == ("say", "What a lovely day")
+    until(lambda: "Heard" in text(browser, "said"))
+    assert box.get_property("value") == ""
+
+
+def test_words_that_cannot_be_taken_stay_in_the_box(browser: Any, room: Room) -> None:
+    def full(command: Command) -> None:
+        raise OverflowError("the inbox is full; try again later")
+
+    room.server.stop()
+    room.serve(full)
+    open_page(browser, room)
+    box = browser.find_element("id", "words")
+    box.send_keys("Hello\n")
+    until(lambda: "full; try again" in text(browser, "said"))
+    assert box.get_property("value") == "Hello"
+    press(browser, "camera")
+    until(lambda: "full; try again" in text(browser, "notice"))
+
+
+def test_what_a_track_is_called_is_text_and_never_markup(browser: Any, room: Room) -> None:
+    hostile = "<img src=x onerror=document.title='broken'>"
+    track = Track("x.ogg", title=hostile, artist=hostile, genre=hostile)
+    room.offer(PlayerState(1.0, "playing", track, 40, hostile), Health(1.0, hostile, "degraded", hostile))
+    open_page(browser, room)
+    assert text(browser, "title") == hostile
+    assert hostile in text(browser, "parts")
+    assert browser.title == "Attune"
+
+
+def test_without_a_stream_the_page_asks_instead(browser: Any, room: Room) -> None:
+    streams = room.app.extensions[STREAMS]
+    held = [streams.open(room.board, room.board.snapshot) for _ in range(MOST_STREAMS)]
+    open_page(browser, room, "polling")
+    room.offer(evening.mood("sad"))
+    until(lambda: text(browser, "word") == "Sad")
+    assert link(browser) == "polling"
+    held.pop().close()
+    until(lambda: link(browser) == "stream")
+
+
+def test_a_lost_connection_is_told_and_found_again(browser: Any, room: Room) -> None:
+    room.server.stop()
+    room.serve(room.pressed.put, port := free_port())
+    open_page(browser, room)
+    room.server.stop()
+    until(lambda: link(browser) == "lost")
+    assert "Connection lost" in text(browser, "lost")
+    room.offer(*evening.events())
+    room.serve(room.pressed.put, port)
+    until(lambda: link(browser) == "stream")
+    assert not browser.find_element("id", "lost").is_displayed()
+    assert text(browser, "word") == "Happy"
+    press(browser, "next")  # with the token of the server that is gone
+    assert room.next_command() == ("next", "")
+
+
+@pytest.mark.parametrize("width", PHONES)
+def test_a_phone_never_scrolls_sideways(browser: Any, room: Room, width: int) -> None:
+    be_phone(browser, width)
+    endless = Track("x.ogg", title="w" * 120, artist="m" * 120, genre="g" * 60)
+    room.offer(*evening.events(), PlayerState(300.0, "playing", endless, 40, "d" * 80))
+    room.offer(Health(300.0, "camera", "muted"), Health(300.0, "microphone", "muted"))
+    room.offer(Health(300.0, "mqtt", "degraded", "mqtt://" + "h" * 100))
+    open_page(browser, room)
+    for feeling in FEELINGS:
+        room.offer(replace(evening.HAPPY, emotion=feeling))
+        until(lambda feeling=feeling: browser.execute_script("return document.body.dataset.mood") == feeling)
+        page = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+        assert page == [width, width]
+        word = browser.execute_script(
+            "const w = document.getElementById('word'); return [w.scrollWidth, w.clientWidth]"
+        )
+        assert word[0] <= word[1], feeling
+
+
+def test_a_desktop_shows_mood_and_music_side_by_side(browser: Any, room: Room) -> None:
+    be_desktop(browser)
+    room.offer(*evening.events())
+    open_page(browser, room)
+    mood, playing = (browser.find_element("css selector", name).rect for name in (".mood", ".playing"))
+    assert playing["x"] >= mood["x"] + mood["width"]
+    assert abs(playing["y"] - mood["y"]) < 2
+
+
+def test_every_control_has_a_name_and_room_for_a_finger(browser: Any, room: Room) -> None:
+    room.offer(*evening.events())
+    open_page(browser, room)
+    controls = browser.find_elements("css selector", "button, input")
+    assert len(controls) == 6
+    for control in controls:
+        assert control.accessible_name.strip(), control.get_attribute("id")
+        assert min(control.size["width"], control.size["height"]) >= 44, control.get_attribute("id")
+    assert browser.find_element("id", "words").accessible_name == "How do you feel?"
+    live = browser.execute_script("return document.getElementById('word').closest('[aria-live]').ariaLive")
+    assert live == "polite"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_in_every_mood(browser: Any, room: Room, scheme: str) -> None:
+    prefer(browser, color_scheme=scheme)
+    open_page(browser, room)
+    small = [
+        ("--soft", "--tint"),
+        ("--soft", "--card"),
+        ("--soft", "--sunk"),
+        ("--ink", "--sunk"),
+        ("--text", "--tint"),
+    ]
+    small += [(name, "--card") for name in ("--good", "--warn", "--bad")] + [("--bad", "--alert")]
+    small += [("--on-strong", "--strong"), ("--soft", "--page")]
+    for feeling in FEELINGS:
+        browser.execute_script("document.body.dataset.mood = arguments[0]", feeling)
+        weak = {pair: ratio for pair, ratio in browser.execute_script(LUMINANCE, small).items() if ratio < 4.5}
+        assert weak == {}, feeling
+        large = browser.execute_script(LUMINANCE, [("--word", "--tint"), ("--word", "--card")])
+        assert min(large.values()) >= 3.0, (feeling, large)
+
+
+def test_motion_rests_where_people_ask_for_it(browser: Any, room: Room) -> None:
+    room.offer(*evening.events())
+    prefer(browser, reduced_motion="reduce")
+    open_page(browser, room)
+    assert browser.execute_script("return document.getAnimations().length") == 0
+    prefer(browser, reduced_motion="no-preference")
+    assert until(lambda: browser.execute_script("return document.getAnimations().length")) == 5
