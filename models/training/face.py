@@ -9,7 +9,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training import metrics
+from models.training.face_align import as_device_cuts
 from models.training.face_augment import Spread, augment, standardise
 from models.training.face_data import (
     CorpusError,
@@ -37,6 +38,7 @@ MOST_REPEATS = 4.0  # disgust, 1 % of the pictures, would else be learned by hea
 WARM_UP = 0.05  # of all steps
 EMA_DECAY = 0.999
 REPRESENTATIVE = 2000
+AS_CUT = 0.65  # share of pictures shown as the device cuts them; the others as they are, for want of a better cut
 
 
 class TrainingError(Exception):
@@ -60,22 +62,32 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The pictures that train, and the two sets by which an epoch is chosen."""
+    """The pictures that train, the same as the device cuts them, and the two sets by which an epoch is chosen."""
 
     train: Faces
+    cut: NDArray[np.uint8]
     public: Faces
     posed: Faces
 
 
-def read_corpus(data: Path, limit: int = 0) -> Corpus:
-    """Read FER2013 and CK+ below `data`, at most `limit` pictures of each part where it is not 0."""
+def read_corpus(data: Path, cache: Path, limit: int = 0) -> Corpus:
+    """Read FER2013 and CK+ below `data`, at most `limit` pictures of each part where it is not 0.
+
+    The two sets by which an epoch is chosen hold what the device would cut; `cache` keeps the cuts between runs.
+    """
     train = join([for_training(load_fer(data, "train")), load_ckplus(data, test=False)])
-    parts = [train, load_fer(data, "public"), load_ckplus(data, test=True)]
-    return Corpus(*(part.only(np.arange(len(part.labels)) % max(1, _step(part, limit)) == 0) for part in parts))
+    parts = (train, load_fer(data, "public"), load_ckplus(data, test=True))
+    train, public, posed = (part.only(np.arange(len(part.labels)) % _step(part, limit) == 0) for part in parts)
+    cache.mkdir(parents=True, exist_ok=True)
+    cuts = [
+        as_device_cuts(part.pixels, cache / f"{name}.npz")
+        for name, part in (("train", train), ("public", public), ("posed", posed))
+    ]
+    return Corpus(train, cuts[0], replace(public, pixels=cuts[1]), replace(posed, pixels=cuts[2]))
 
 
 def _step(part: Faces, limit: int) -> int:
-    return -(-len(part.labels) // limit) if limit else 1
+    return max(1, -(-len(part.labels) // limit)) if limit else 1
 
 
 def repeats(targets: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -126,7 +138,7 @@ class _Run:
         self.net = ExpressionNet(recipe.shape).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net)
         self.optimizer = _optimizer(self.net, recipe)
-        self.pixels = torch.from_numpy(corpus.train.pixels)
+        self.pixels = torch.from_numpy(np.stack([corpus.train.pixels, corpus.cut]))
         self.targets = torch.from_numpy(corpus.train.targets)
         self.repeats = repeats(corpus.train.targets)
         self.epoch = self.best_epoch = self.steps = 0
@@ -164,7 +176,8 @@ class _Run:
         return rows[torch.randperm(len(rows))]
 
     def _step(self, rows: Tensor) -> float:
-        crops = augment(self.pixels[rows, None].float(), self.recipe.spread)
+        as_cut = (torch.rand(len(rows)) < AS_CUT).long()
+        crops = augment(self.pixels[as_cut, rows][:, None].float(), self.recipe.spread)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
             logits = self.net(crops.contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits.float(), self.targets[rows])
@@ -286,7 +299,7 @@ def _representative(corpus: Corpus, seed: int) -> Tensor:
     """Augmented crops by which the ranges of the int8 numbers are chosen."""
     torch.manual_seed(seed)
     rows = torch.randperm(len(corpus.train.labels))[:REPRESENTATIVE]
-    return augment(torch.from_numpy(corpus.train.pixels)[rows, None].float(), Spread())
+    return augment(torch.from_numpy(corpus.cut)[rows, None].float(), Spread())
 
 
 def _account(net: ExpressionNet, corpus: Corpus, out: Path) -> dict[str, Any]:
@@ -339,7 +352,7 @@ def main(words: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     recipe = Recipe(args.epochs, args.batch, args.rate, seed=args.seed, bf16=args.bf16)
     try:
-        corpus = read_corpus(args.data, args.limit)
+        corpus = read_corpus(args.data, args.out, args.limit)
         net = load_best(args.out) if args.quantize_only else train(recipe, corpus, args.out, args.resume)
         quantize(net, corpus, args.out)
     except (CorpusError, TrainingError) as error:

