@@ -238,7 +238,8 @@ class Recording:
     def _advance(self) -> None:
         self._next = next(self._messages, None)
         if self._next is None:
-            raise SensorError("the recording holds nothing that can be played; name another")
+            names = ", ".join(str(path) for path in self._paths)
+            raise SensorError(f"the recording holds nothing that can be played; name another than {names}")
 
     def _again_and_again(self) -> Iterator[Seen]:
         length_s, tell = 0.0, self._tell
