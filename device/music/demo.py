@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 import zlib
@@ -16,6 +17,8 @@ from device.music.scores import pieces
 from device.music.synth import RATE_HZ, Sounding, Wave, render
 from device.signals import PlayerError
 
+log = logging.getLogger(__name__)
+
 SEED: Final = 1
 """Another seed gives other melodies over the same chords."""
 
@@ -29,16 +32,20 @@ LATE_S: Final = 0.006
 """How far a player is off the beat (standard deviation): a machine that is exact sounds like one."""
 
 
-def write_library(
+def _log(line: str) -> None:
+    log.info("demo library: %s", line)
+
+
+def compose(
     folder: Path,
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Callable[[str], None] = _log,
     seed: int = SEED,
     scores: Sequence[Piece] | None = None,
 ) -> list[Path]:
     """Every demo piece as tagged audio in a folder, made where it is not there yet; equal seeds give equal samples.
 
-    A file appears whole or not at all. `tell` gets a line of progress for each piece. Raises PlayerError where the
-    folder cannot be written.
+    A file appears whole or not at all. `tell` gets a line of progress for each piece, by default the log does. Raises
+    PlayerError where the folder cannot be written.
     """
     scores = pieces() if scores is None else scores
     try:
@@ -118,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("usage: python -m device.music.demo FOLDER\n")
         return 2
     try:
-        write_library(Path(arguments[0]), _say)
+        compose(Path(arguments[0]), _say)
     except PlayerError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -92,7 +92,7 @@ def test_the_same_seed_gives_the_same_samples_and_another_seed_others() -> None:
 
 def test_files_are_tagged_and_not_clipped(tmp_path: Path) -> None:
     lines: list[str] = []
-    paths = demo.write_library(tmp_path / "new", lines.append, scores=SHORT)
+    paths = demo.compose(tmp_path / "new", lines.append, scores=SHORT)
     assert lines == ["1/2 composing happy - Sunlit Kitchen.ogg", "2/2 composing happy - Bright Street.ogg"]
     assert sorted((tmp_path / "new").iterdir()) == sorted(paths)
     samples, rate = soundfile.read(paths[0])
@@ -104,10 +104,10 @@ def test_files_are_tagged_and_not_clipped(tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_kept(tmp_path: Path) -> None:
-    (path, _) = demo.write_library(tmp_path, scores=SHORT)
+    (path, _) = demo.compose(tmp_path, scores=SHORT)
     before = path.stat().st_mtime_ns
     lines: list[str] = []
-    assert demo.write_library(tmp_path, lines.append, scores=SHORT)[0] == path
+    assert demo.compose(tmp_path, lines.append, scores=SHORT)[0] == path
     assert lines[0] == "1/2 happy - Sunlit Kitchen.ogg is there"
     assert path.stat().st_mtime_ns == before
 
@@ -118,7 +118,7 @@ def test_a_failure_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(demo, "_tag", fail)
     with pytest.raises(PlayerError, match="No space left on device; free 25 MB there"):
-        demo.write_library(tmp_path, scores=SHORT)
+        demo.compose(tmp_path, scores=SHORT)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,454 @@
+"""A player on MPD: a private one that is kept alive, or one at an address of the owner's."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from device.config import Music
+from device.player.mpd_process import AUDIBLE, MpdProcess, chosen_output
+from device.signals import PlayerError, PlayerState, Queue, Track
+
+__all__ = ["MpdPlayer", "chosen_output"]
+
+log = logging.getLogger(__name__)
+
+Status = Literal["playing", "paused", "stopped", "failed"]
+
+ANSWER_S: Final = 4.0
+"""Seconds in which MPD must answer a command: opening a slow sound card takes one or two."""
+
+START_S: Final = 8.0
+"""Seconds in which a private MPD must listen: a Pi with a cold SD card needs three."""
+
+SCAN_S: Final = 3.0
+"""Seconds that MPD gets to read new files before it is asked for them; a longer scan goes on behind."""
+
+QUIET_S: Final = 600.0
+"""Seconds without any news after which the connection is made anew: it may be half open."""
+
+TURN_S: Final = 0.05
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+CROSSFADE_S: Final = 2
+DEFAULT_PORT: Final = 6600
+NO_SUCH_SONG: Final = "[50@"
+"""How MPD's answers begin when it does not know a file (ACK_ERROR_NO_EXIST)."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What should play: kept so that a new MPD goes on where the last one stopped."""
+
+    tracks: tuple[Track, ...] = ()
+    place: int = 0
+    elapsed_s: float = 0.0
+    at: float = 0.0
+    status: Status = "stopped"
+    volume_pct: int | None = None
+    unheard: bool = False
+    """Whether MPD has not been given these tracks yet."""
+
+    def position_s(self, now: float) -> float:
+        """Where the current track has come to."""
+        return self.elapsed_s + (now - self.at if self.status == "playing" else 0.0)
+
+
+class MpdPlayer:
+    """Plays queues on MPD and tells every change of what plays, whoever made it.
+
+    Without an address it starts an MPD of its own, restarts it when it dies, and goes on at the same place. Commands
+    may come from any thread; each ends within seconds, and raises PlayerError when MPD is away: a queue given meanwhile
+    starts when it is back. `tell` is called in the player's own thread. Raises PlayerError when a private MPD cannot be
+    started; an MPD at an address may come later.
+    """
+
+    def __init__(
+        self, settings: Music, state_folder: Path, music_folder: Path, tell: Callable[[PlayerState], None]
+    ) -> None:
+        self._tell = tell
+        self._process = None if settings.mpd_address else MpdProcess(settings, state_folder, music_folder)
+        self._address = self._process.socket if self._process else settings.mpd_address
+        self._lock = threading.RLock()
+        self._wanted = _Wanted()
+        self._ours: dict[str, int] = {}
+        self._told: PlayerState | None = None
+        self._failure = ""
+        self._error = ""
+        self._listening: Any = None
+        self._stopping = threading.Event()
+        self._first_try = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="mpd", daemon=True)
+        self._thread.start()
+        self._first_try.wait(START_S + ANSWER_S)
+        if self._process and self._failure:
+            self.close()
+            raise PlayerError(self._failure)
+
+    @property
+    def output_name(self) -> str:
+        """Where the music comes out, in words for people."""
+        return AUDIBLE[self._process.output] if self._process else f"MPD at {self._address}"
+
+    @property
+    def pid(self) -> int:
+        """Process number of the private MPD; 0 where there is none."""
+        return self._process.pid if self._process else 0
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def play(self, queue: Queue) -> None:
+        """Play a queue in place of what plays; an empty one stops the music. Tracks that MPD lacks are left out."""
+        status: Status = "playing" if queue.tracks else "stopped"
+        with self._lock:
+            volume_pct = self._wanted.volume_pct if queue.volume_pct is None else queue.volume_pct
+            self._wanted = _Wanted(queue.tracks, 0, 0.0, time.monotonic(), status, volume_pct, unheard=True)
+            with self._client("play a queue") as client:
+                self._give(client)
+
+    def pause(self) -> None:
+        """Pause; nothing happens when nothing plays."""
+        self._command("pause", "paused", lambda client: client.pause(1))
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._command("resume", "playing", lambda client: client.pause(0))
+
+    def next(self) -> None:
+        """Go on to the next track; after the last one the music stops."""
+        with self._lock, self._client("go to the next track") as client:
+            if client.status()["state"] != "stop":
+                client.next()
+
+    def set_volume(self, volume_pct: int) -> None:
+        """0..100; a value outside is taken as the nearest."""
+        with self._lock:
+            self._wanted = replace(self._wanted, volume_pct=min(100, max(0, volume_pct)))
+            with self._client("set the volume") as client:
+                client.setvol(self._wanted.volume_pct)
+
+    def close(self) -> None:
+        """End the thread and the private MPD, within seconds; may be called more than once."""
+        self._stopping.set()
+        self._hang_up()
+        if self._process:
+            self._process.stop()
+        if self._thread is not threading.current_thread():
+            self._thread.join(ANSWER_S)
+        if self._process:
+            self._process.close()
+
+    def _command(self, name: str, status: Status, send: Callable[[Any], None]) -> None:
+        with self._lock:
+            if self._wanted.status in ("playing", "paused"):
+                now = time.monotonic()
+                self._wanted = replace(self._wanted, elapsed_s=self._wanted.position_s(now), at=now, status=status)
+            with self._client(name) as client:
+                if client.status()["state"] != "stop":
+                    send(client)
+
+    # -- giving MPD what it should play --------------------------------------------------------------------------------
+
+    def _give(self, client: Any) -> None:
+        """Put the wanted tracks in MPD's list and play them from the wanted place."""
+        wanted, self._wanted = self._wanted, replace(self._wanted, unheard=False)
+        client.clear()
+        self._ours = self._add(client, wanted.tracks)
+        if wanted.volume_pct is not None:
+            _allow(lambda: client.setvol(wanted.volume_pct))
+        if wanted.status == "stopped":
+            return
+        if not self._ours:
+            self._wanted = replace(self._wanted, tracks=(), status="stopped")
+            raise PlayerError(
+                f"MPD finds none of {len(wanted.tracks)} tracks: is its music folder the one that is set?"
+            )
+        order = list(self._ours)
+        song = next((song for song in order if self._ours[song] == wanted.place), order[0])
+        position_s = wanted.position_s(time.monotonic())
+        client.seekid(song, f"{position_s:.2f}") if position_s > 0.5 else client.playid(song)
+        if wanted.status == "paused":
+            client.pause(1)
+
+    def _add(self, client: Any, tracks: Sequence[Track]) -> dict[str, int]:
+        songs = {place: _add_one(client, track) for place, track in enumerate(tracks)}
+        if None in songs.values():
+            client.update()
+            self._wait_for_scan(client)
+            client.clear()
+            songs = {place: _add_one(client, track) for place, track in enumerate(tracks)}
+            missing = [tracks[place].uri for place, song in songs.items() if song is None]
+            if missing:
+                log.warning("mpd: left out %d tracks that it cannot find: %s", len(missing), ", ".join(missing[:3]))
+        return {song: place for place, song in songs.items() if song is not None}
+
+    def _wait_for_scan(self, client: Any) -> None:
+        until = time.monotonic() + SCAN_S
+        while "updating_db" in client.status() and time.monotonic() < until:
+            if self._stopping.wait(TURN_S):
+                return
+
+    @contextlib.contextmanager
+    def _client(self, purpose: str) -> Iterator[Any]:
+        """A connection for one command: MPD closes idle ones after a minute, and a new one on a socket costs 0.2 ms."""
+        import mpd
+
+        try:
+            with _connection(self._address) as client:
+                yield client
+        except (mpd.MPDError, OSError) as error:
+            raise PlayerError(self._excuse(purpose, error)) from error
+
+    def _excuse(self, purpose: str, error: Exception) -> str:
+        import mpd
+
+        if isinstance(error, mpd.CommandError):
+            return f"MPD will not {purpose}: {error}"
+        if self._process:
+            return f"MPD cannot {purpose} now: {self._process.ending()}; it is being started again"
+        return f"MPD at {self._address} does not answer: {_reason(error)}; start it or correct [music] mpd_address"
+
+    # -- the thread that listens ---------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        import mpd
+
+        pause_s = FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            since = time.monotonic()
+            try:
+                self._listen()
+            except (mpd.MPDError, OSError, PlayerError) as error:
+                self._lost(error)
+                if self._process and isinstance(error, TimeoutError):  # it hangs
+                    self._process.stop()
+            finally:
+                self._first_try.set()
+            if time.monotonic() - since > LONGEST_PAUSE_S:
+                pause_s = FIRST_PAUSE_S
+            self._stopping.wait(pause_s)
+            pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+
+    def _listen(self) -> None:
+        """Connect, bring MPD to what should play, then tell what happens until the connection ends."""
+        self._await_process()
+        with _connection(self._address) as client:
+            client.idletimeout = QUIET_S
+            self._listening = client
+            self._prepare(client)
+            self._regained()
+            self._report(client)
+            while not self._stopping.is_set() and _news(client):
+                self._report(client)
+
+    def _await_process(self) -> None:
+        """Start the private MPD where it does not run, and wait until it listens."""
+        if self._process is None:
+            return
+        if not self._process.running():
+            self._process.start()
+        until = time.monotonic() + START_S
+        while self._process.running() and not _listens(self._process.socket) and time.monotonic() < until:
+            if self._stopping.wait(TURN_S):
+                return
+
+    def _prepare(self, client: Any) -> None:
+        with self._lock:
+            if self._process:
+                client.crossfade(CROSSFADE_S)
+                client.update()
+                self._wait_for_scan(client)
+            if self._wanted.unheard or (self._wanted.status != "stopped" and client.status()["state"] == "stop"):
+                try:
+                    self._give(client)
+                except PlayerError as error:
+                    log.warning("mpd: %s", error)
+            else:
+                self._recognise(client)
+
+    def _recognise(self, client: Any) -> None:
+        """After a lost connection, or an MPD that kept its list: which songs of its list are still ours."""
+        places = {track.uri: place for place, track in enumerate(self._wanted.tracks)}
+        songs = client.playlistinfo() if places else []
+        self._ours = {song["id"]: places[song["file"]] for song in songs if song["file"] in places}
+
+    def _report(self, client: Any) -> None:
+        with self._lock:
+            status, song = client.status(), client.currentsong()
+            state = self._state(status, song)
+            if state.chosen_by == "attune" and state.status != "failed":
+                self._remember(status, state)
+            else:
+                self._wanted = replace(self._wanted, status="stopped")
+        self._complain(status.get("error", ""))
+        if self._told is None or replace(self._told, at=state.at) != state:
+            self._told = state
+            self._tell(state)
+
+    def _complain(self, error: str) -> None:
+        if error and error != self._error:
+            log.warning("mpd: %s", error)
+        self._error = error
+
+    def _state(self, status: Mapping[str, str], song: Mapping[str, Any]) -> PlayerState:
+        place = self._ours.get(song.get("id", ""))
+        track = self._wanted.tracks[place] if place is not None else _track(song)
+        stopped = status["state"] == "stop"
+        return PlayerState(
+            at=time.monotonic(),
+            status=_status(status),
+            track=None if stopped else track,
+            volume_pct=max(0, int(status.get("volume", self._wanted.volume_pct or 0))),
+            device=self.output_name,
+            chosen_by="attune" if stopped or place is not None else "listener",
+        )
+
+    def _remember(self, status: Mapping[str, str], state: PlayerState) -> None:
+        place = self._ours.get(status.get("songid", ""), 0)
+        volume_pct = state.volume_pct if "volume" in status else self._wanted.volume_pct
+        elapsed_s = float(status.get("elapsed", 0.0))
+        self._wanted = replace(
+            self._wanted, place=place, elapsed_s=elapsed_s, at=state.at, status=state.status, volume_pct=volume_pct
+        )
+
+    def _lost(self, error: Exception) -> None:
+        if self._stopping.is_set():
+            return
+        now = time.monotonic()
+        with self._lock:
+            self._wanted = replace(self._wanted, elapsed_s=self._wanted.position_s(now), at=now)
+        reason = str(error) if isinstance(error, PlayerError) else self._excuse("play", error)
+        if self._process and not self._first_try.is_set():
+            self._failure = reason
+            return
+        log.log(logging.DEBUG if self._failure else logging.WARNING, "mpd: %s", reason)
+        if not self._failure:
+            self._told = PlayerState(now, "failed", None, self._wanted.volume_pct or 0, self.output_name)
+            self._tell(self._told)
+        self._failure = reason
+
+    def _regained(self) -> None:
+        if self._failure:
+            log.info("mpd: plays again")
+        self._failure = ""
+        self._first_try.set()
+
+    def _hang_up(self) -> None:
+        """End the listening connection from another thread, which wakes it."""
+        import mpd
+
+        client = self._listening
+        if client is None:
+            return
+        with contextlib.suppress(OSError, mpd.ConnectionError), socket.socket(fileno=os.dup(client.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def _connection(address: str) -> Iterator[Any]:
+    """A client at an address; each of its answers must come within ANSWER_S. Raises OSError or mpd.MPDError."""
+    import mpd
+
+    logging.getLogger("mpd").setLevel(logging.WARNING)  # it tells of each connection at info
+    client = mpd.MPDClient()
+    client.timeout = ANSWER_S
+    host, port = _place(address)
+    if port is None and not _listens(host):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "nothing listens there")
+    client.connect(host, port)
+    line = client._sock  # the library forgets, without closing it, a socket whose other end has gone
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(OSError):
+            client.disconnect()
+        line.close()
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(ANSWER_S)
+        return probe.connect_ex(path.replace("@", "\0", 1) if path.startswith("@") else path) == 0
+
+
+def _news(client: Any) -> bool:
+    """Whether something happened, as soon as it does; False after a long silence."""
+    try:
+        client.idle("player", "mixer", "playlist")
+    except TimeoutError:
+        return False
+    return True
+
+
+def _place(address: str) -> tuple[str, int | None]:
+    """The host and port, or the socket, that an address names: "host", "host:6600", "[::1]:6600" or "/path"."""
+    if address.startswith(("/", "@")):
+        return address, None
+    host, colon, port = address.rpartition(":")
+    if not colon or (":" in host and not host.startswith("[")):
+        return address.strip("[]"), DEFAULT_PORT
+    if not port.isdigit():
+        raise PlayerError(f"{address}: no address of an MPD; write host:port or the path of its socket")
+    return host.strip("[]"), int(port)
+
+
+def _add_one(client: Any, track: Track) -> str | None:
+    import mpd
+
+    try:
+        return str(client.addid(track.uri))
+    except mpd.CommandError as error:
+        if str(error).startswith(NO_SUCH_SONG):
+            return None
+        raise
+
+
+def _allow(command: Callable[[], None]) -> None:
+    """A command that some outputs refuse, such as a volume without a mixer."""
+    import mpd
+
+    try:
+        command()
+    except mpd.CommandError as error:
+        log.debug("mpd: %s", error)
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _status(status: Mapping[str, str]) -> Status:
+    if status["state"] == "play":
+        return "playing"
+    if "error" in status:
+        return "failed"
+    return "paused" if status["state"] == "pause" else "stopped"
+
+
+def _track(song: Mapping[str, Any]) -> Track | None:
+    """What somebody else put in MPD's list, by its tags."""
+    if "file" not in song:
+        return None
+    return Track(
+        uri=song["file"],
+        title=_first(song.get("title")) or song["file"].rpartition("/")[2],
+        artist=_first(song.get("artist")),
+        genre=_first(song.get("genre")),
+        duration_s=float(song.get("duration", 0.0)),
+        source="mpd",
+    )
+
+
+def _first(tag: str | Sequence[str] | None) -> str:
+    if not tag:
+        return ""
+    return tag if isinstance(tag, str) else "; ".join(tag)

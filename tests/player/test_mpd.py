@@ -1,0 +1,399 @@
+"""MpdPlayer with a real MPD: what it plays is heard, what happens is told, and it survives."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import mpd
+import numpy as np
+import pytest
+import soundfile
+
+from device.config import Music
+from device.music.catalogue import Folder
+from device.player import mpd as player_module
+from device.player import mpd_process
+from device.player.mpd import MpdPlayer, chosen_output
+from device.signals import PlayerError, Queue, Track
+from tests.player.conftest import LIMIT_S, Stage, needs_mpd, tone
+
+pytestmark = needs_mpd
+
+
+def tracks(library: Path, *titles: str) -> tuple[Track, ...]:
+    known = {track.title: track for track in Folder(library).tracks()}
+    return tuple(known[title] for title in titles)
+
+
+def queue(library: Path, *titles: str, volume_pct: int | None = 60) -> Queue:
+    return Queue(0.0, tracks(library, *titles), "a test", volume_pct)
+
+
+@contextmanager
+def other_client(player: MpdPlayer) -> Iterator[mpd.MPDClient]:
+    client = mpd.MPDClient()
+    client.timeout = 5.0
+    client.connect(player._address)
+    try:
+        yield client
+    finally:
+        client.disconnect()
+
+
+def capture(fifo: Path, seconds: float) -> np.ndarray:
+    """What comes out of MPD, n x 2 in -1..1, once it is no longer silent."""
+    line = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    heard, until = b"", time.monotonic() + LIMIT_S
+    try:
+        while len(heard) < seconds * 44_100 * 4:
+            assert time.monotonic() < until, "nothing came out of MPD"
+            if select.select([line], [], [], 0.2)[0]:
+                part = os.read(line, 65_536)
+                heard += part if heard or any(part) else b""
+                if not part:
+                    time.sleep(0.02)  # nobody writes yet: select says readable at once
+    finally:
+        os.close(line)
+    whole = heard[: len(heard) // 4 * 4]
+    return np.frombuffer(whole, "<i2").reshape(-1, 2) / 32_768.0
+
+
+def likeness(heard: np.ndarray, path: Path) -> float:
+    """Highest correlation, 0..1, of a second of what was heard with any place in a file."""
+    piece = soundfile.read(path)[0]
+    mono = piece.mean(axis=1) if piece.ndim == 2 else piece
+    excerpt = heard[22_050:66_150].mean(axis=1)
+    size = 1 << (mono.size + excerpt.size).bit_length()
+    product = np.fft.irfft(np.fft.rfft(mono, size) * np.conj(np.fft.rfft(excerpt, size)), size)[: mono.size]
+    power = np.convolve(np.r_[0.0, np.cumsum(mono**2)], [1.0], "full")
+    ends = np.minimum(np.arange(mono.size) + excerpt.size, mono.size)
+    energy = np.sqrt(np.maximum(power[ends] - power[: mono.size], 1e-3) * np.sum(excerpt**2))
+    return float(np.max(product / energy))
+
+
+def test_what_is_queued_is_what_comes_out(stage: Stage, tmp_path: Path) -> None:
+    fifo = tmp_path / "out"
+    player, diary = stage.player(output="fifo", fifo=str(fifo))
+    player.play(queue(stage.library, "Late Rain", "Sunlit Kitchen"))
+    state = diary.playing("Late Rain")
+    heard = capture(fifo, 2.0)
+    assert 20 * np.log10(np.sqrt(np.mean(heard**2))) > -45.0
+    rain, kitchen = (stage.library / track.uri for track in tracks(stage.library, "Late Rain", "Sunlit Kitchen"))
+    assert likeness(heard, rain) > 0.9
+    assert likeness(heard, kitchen) < 0.5
+    assert (state.track.genre, state.track.moods, state.chosen_by) == ("piano", ("sad",), "attune")
+    assert (state.volume_pct, state.device) == (60, "MPD into a named pipe")
+    with other_client(player) as client:
+        assert client.currentsong()["genre"] == "piano"
+
+
+def test_the_volume_is_heard(stage: Stage, tmp_path: Path) -> None:
+    fifo = tmp_path / "out"
+    player, diary = stage.player(output="fifo", fifo=str(fifo))
+    levels = []
+    for volume_pct in (100, 20):
+        player.play(queue(stage.library, "Late Rain", volume_pct=volume_pct))
+        diary.wait_for(lambda state, wanted=volume_pct: state.status == "playing" and state.volume_pct == wanted)
+        time.sleep(0.5)
+        levels.append(np.sqrt(np.mean(capture(fifo, 2.0)[22_050:] ** 2)))
+    assert levels[0] > 2.0 * levels[1]
+
+
+def test_tracks_follow_each_other_and_then_the_music_stops(stage: Stage) -> None:
+    player, diary = stage.player()
+    mark = diary.mark()
+    player.play(queue(stage.library, "Tone 1", "Tone 2"))
+    diary.playing("Tone 1")
+    diary.playing("Tone 2")
+    played = diary.states.index(diary.playing("Tone 2"))
+    end = diary.wait_for(lambda state: state.status == "stopped", after=max(mark, played))
+    assert end.track is None
+
+
+def test_pause_resume_next_and_volume(stage: Stage) -> None:
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Late Rain", "Sunlit Kitchen"))
+    diary.playing("Late Rain")
+    player.pause()
+    assert diary.wait_for(lambda state: state.status == "paused").track.title == "Late Rain"
+    mark = diary.mark()
+    player.resume()
+    diary.playing("Late Rain", after=mark)
+    player.next()
+    diary.playing("Sunlit Kitchen")
+    player.set_volume(133)
+    diary.wait_for(lambda state: state.volume_pct == 100)
+    mark = diary.mark()
+    player.next()
+    diary.wait_for(lambda state: state.status == "stopped", after=mark)
+    for order in (player.next, player.pause, player.resume):
+        order()
+
+
+def test_an_empty_queue_stops_the_music(stage: Stage) -> None:
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Late Rain"))
+    diary.playing("Late Rain")
+    mark = diary.mark()
+    player.play(Queue(0.0, (), "no music"))
+    diary.wait_for(lambda state: state.status == "stopped", after=mark)
+
+
+def test_what_a_listener_chose_with_another_client_is_theirs(stage: Stage) -> None:
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Late Rain"))
+    diary.playing("Late Rain")
+    with other_client(player) as client:
+        (song,) = tracks(stage.library, "Sunlit Kitchen")
+        client.playid(client.addid(song.uri))
+        state = diary.playing("Sunlit Kitchen")
+        assert (state.chosen_by, state.track.genre, state.track.source) == ("listener", "pop", "mpd")
+        mark = diary.mark()
+        client.play(0)
+        assert diary.playing("Late Rain", after=mark).chosen_by == "attune"
+        mark = diary.mark()
+        client.clear()
+        client.playid(client.addid(tracks(stage.library, "Late Rain")[0].uri))
+        assert diary.wait_for(lambda state: state.chosen_by == "listener", after=mark).status == "playing"
+
+
+def kill(player: MpdPlayer) -> None:
+    os.kill(player.pid, signal.SIGKILL)
+
+
+def test_mpd_killed_in_the_middle_of_a_song_goes_on_at_the_same_place(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "device")
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Tone 1", "Late Rain", "Sunlit Kitchen", volume_pct=35))
+    diary.playing("Tone 1")
+    diary.playing("Late Rain")
+    time.sleep(2.0)
+    first = player.pid
+    kill(player)
+    failed = diary.wait_for(lambda state: state.status == "failed")
+    back = diary.playing("Late Rain", after=diary.states.index(failed))
+    assert (back.volume_pct, back.chosen_by) == (35, "attune")
+    assert player.pid != first
+    with other_client(player) as client:
+        assert float(client.status()["elapsed"]) >= 1.8
+        assert [song["title"] for song in client.playlistinfo()] == ["Tone 1", "Late Rain", "Sunlit Kitchen"]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == ["mpd: MPD cannot play now: MPD was killed by signal 9; it is being started again"]
+    assert "mpd: plays again" in caplog.text
+
+
+def test_a_pause_survives_the_death_of_mpd(stage: Stage) -> None:
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Late Rain"))
+    diary.playing("Late Rain")
+    player.pause()
+    diary.wait_for(lambda state: state.status == "paused")
+    kill(player)
+    failed = diary.wait_for(lambda state: state.status == "failed")
+    back = diary.wait_for(lambda state: state.status != "failed", after=diary.states.index(failed) + 1)
+    assert (back.status, back.track.title) == ("paused", "Late Rain")
+    mark = diary.mark()
+    player.resume()
+    diary.playing("Late Rain", after=mark)
+
+
+def test_an_mpd_that_hangs_is_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player_module, "ANSWER_S", 0.7)
+    monkeypatch.setattr(player_module, "QUIET_S", 1.0)
+    monkeypatch.setattr(mpd_process, "STOP_S", 0.3)
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Late Rain"))
+    diary.playing("Late Rain")
+    first = player.pid
+    os.kill(first, signal.SIGSTOP)
+    with pytest.raises(PlayerError, match="MPD does not answer"):
+        player.pause()
+    diary.wait_for(lambda state: state.status == "failed")
+    diary.wait_for(lambda state: state.status == "paused")
+    assert player.pid != first
+
+
+def test_commands_while_mpd_is_away_say_so_and_the_last_queue_starts_when_it_is_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player_module, "FIRST_PAUSE_S", 3.0)
+    player, diary = stage.player()
+    kill(player)
+    diary.wait_for(lambda state: state.status == "failed")
+    for order in (player.pause, player.resume, player.next, lambda: player.set_volume(25)):
+        with pytest.raises(PlayerError, match="killed by signal 9; it is being started again"):
+            order()
+    with pytest.raises(PlayerError):
+        player.play(queue(stage.library, "Sunlit Kitchen", volume_pct=None))
+    assert diary.playing("Sunlit Kitchen").volume_pct == 25
+
+
+def test_new_files_are_found_at_once_and_lost_ones_are_left_out(
+    stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "growing"
+    player, diary = stage.player(library=folder)
+    tone(folder / "new.ogg", 330.0, title="New", genre="pop")
+    found = Folder(folder).tracks()
+    player.play(Queue(0.0, (Track("gone.ogg"), *found), "a test", 50))
+    assert diary.playing("New").chosen_by == "attune"
+    assert "left out 1 tracks that it cannot find: gone.ogg" in caplog.text
+    with pytest.raises(PlayerError, match="MPD finds none of 1 tracks"):
+        player.play(Queue(0.0, (Track("gone.ogg"),), "a test", 50))
+
+
+def test_an_empty_folder_is_no_error(stage: Stage, tmp_path: Path) -> None:
+    player, diary = stage.player(library=tmp_path / "not" / "yet")
+    assert diary.wait_for(lambda state: state.status == "stopped").track is None
+    assert player.output_name == "MPD without a sound card: nothing is audible"
+    player.next()
+
+
+def test_close_ends_mpd_and_leaves_nothing(stage: Stage) -> None:
+    player, _ = stage.player()
+    pid, folder = player.pid, Path(player._address).parent
+    player.close()
+    player.close()
+    assert not folder.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not any(thread.name == "mpd" and thread.is_alive() for thread in threading.enumerate())
+
+
+def test_without_mpd_the_error_says_what_to_install(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpd_process.shutil, "which", lambda name, path=None: None)
+    with pytest.raises(PlayerError, match="mpd is not installed: apt install mpd"):
+        stage.player()
+
+
+def test_an_mpd_that_will_not_start_is_told_with_its_own_words(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no pipe")
+    with pytest.raises(PlayerError, match="file"):
+        stage.player(output="fifo", fifo=str(tmp_path / "file"))
+    with pytest.raises(PlayerError, match=r"set \[music\] fifo"):
+        stage.player(output="fifo")
+
+
+def test_a_state_folder_that_cannot_be_written_does_not_matter(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Late Rain"))
+    diary.playing("Late Rain")
+
+
+def test_an_mpd_of_the_owner_by_address_is_used_and_left_running(stage: Stage) -> None:
+    own, _ = stage.player()
+    player, diary = stage.player(mpd_address=own._address)
+    assert player.output_name == f"MPD at {own._address}"
+    player.play(queue(stage.library, "Late Rain"))
+    diary.playing("Late Rain")
+    player.close()
+    with other_client(own) as client:
+        assert client.status()["state"] == "play"
+
+
+def test_music_that_an_owners_mpd_plays_already_is_the_listeners(stage: Stage) -> None:
+    own, _ = stage.player()
+    own.play(queue(stage.library, "Late Rain"))
+    _, diary = stage.player(mpd_address=own._address)
+    assert diary.playing("Late Rain").chosen_by == "listener"
+
+
+def test_an_address_where_nothing_is_yet_works_when_mpd_comes(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player_module, "LONGEST_PAUSE_S", 0.5)
+    own, _ = stage.player()
+    address = str(stage.folder / "later.socket")
+    player, diary = stage.player(mpd_address=address)
+    with pytest.raises(PlayerError, match="does not answer: nothing listens there; start it or correct"):
+        player.play(queue(stage.library, "Late Rain"))
+    assert diary.states[0].status == "failed"
+    os.link(own._address, address)
+    diary.playing("Late Rain")
+    assert caplog.text.count("does not answer") == 1
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Iterator[str]:
+    """Something on a socket that is no MPD."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "foreign"))
+    server.listen()
+    done = threading.Event()
+
+    def answer() -> None:
+        server.settimeout(0.1)
+        while not done.is_set():
+            try:
+                client, _ = server.accept()
+            except TimeoutError:
+                continue
+            with client, suppress(OSError):
+                client.sendall(b"220 mail.example.org ESMTP\n")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield str(tmp_path / "foreign")
+    done.set()
+    thread.join(5.0)
+    server.close()
+
+
+def test_something_else_on_the_socket_is_told(stage: Stage, foreign: str) -> None:
+    player, diary = stage.player(mpd_address=foreign)
+    with pytest.raises(PlayerError, match="does not answer: Got invalid MPD hello: '220 mail"):
+        player.pause()
+    assert diary.states[0].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("localhost", ("localhost", 6600)),
+        ("music.lan:6601", ("music.lan", 6601)),
+        ("[::1]:6600", ("::1", 6600)),
+        ("::1", ("::1", 6600)),
+        ("/run/mpd/socket", ("/run/mpd/socket", None)),
+    ],
+)
+def test_addresses(address: str, place: tuple[str, int | None]) -> None:
+    assert player_module._place(address) == place
+
+
+def test_a_wrong_address_is_told() -> None:
+    with pytest.raises(PlayerError, match="write host:port"):
+        player_module._place("music.lan:port")
+
+
+def test_the_output_is_the_one_that_is_set_and_auto_finds_cards(tmp_path: Path) -> None:
+    assert chosen_output(Music(output="fifo")) == "fifo"
+    assert chosen_output(Music()) in ("pulse", "alsa", "null")
+    cards = tmp_path / "cards"
+    assert not mpd_process._has_card(cards)
+    cards.write_text("--- no soundcards ---\n")
+    assert not mpd_process._has_card(cards)
+    cards.write_text(" 0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones\n")
+    assert mpd_process._has_card(cards)
+
+
+def test_settings_of_mpd_keep_odd_paths_whole(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / 'my "best" \\ music # ü'
+    folder.mkdir()
+    tone(folder / "one.ogg", 330.0, title="One")
+    player, diary = stage.player(library=folder)
+    player.play(queue(folder, "One"))
+    diary.playing("One")
+    with pytest.raises(PlayerError, match="two lines"):
+        stage.player(library=tmp_path / "two\nlines")
