@@ -141,7 +141,8 @@ def _in_real_time(messages: Iterable[Raw]) -> Iterator[Raw]:
 def _judge(config: Config, arguments: argparse.Namespace) -> int:
     from device.judging import judge
 
-    return judge(config, arguments.modality, arguments.inputs, arguments.crop, arguments.json, sys.stdout)
+    given = arguments.inputs
+    return judge(config, arguments.modality, given, crop=arguments.crop, as_json=arguments.json, out=sys.stdout)
 
 
 def _check(config: Config, arguments: argparse.Namespace) -> int:

@@ -12,12 +12,13 @@ from typing import Final
 
 import msgspec
 
-from companion_web import create_app, serve as serve_page
+from companion_web import create_app
+from companion_web import serve as serve_page
 from device.board import Board
 from device.broker import EmbeddedBroker
 from device.clock import clock
 from device.compose import demo_settings, make_brain, music_folder, obey, with_kept
-from device.config import Config, models_folder, state_folder
+from device.config import Config, state_folder
 from device.health import Watchdog
 from device.inference.senses import open_face, open_text, open_voice
 from device.journal import Journal
@@ -66,7 +67,7 @@ class Appliance:
         self.board = Board()
         self._sinks: list[Sink] = [self.board, Journal()]
         self._workers: list[Worker] = []
-        self._closers: list[tuple[str, Callable[[], None]]] = []
+        self._closers: list[Callable[[], None]] = []
         self._stopping = threading.Event()
         self._pictures: Mailbox[Image] = Mailbox(1)
         self._sounds: Mailbox[Sound] = Mailbox(50)
@@ -155,7 +156,7 @@ class Appliance:
         rng = random.Random(self._config.music.seed or None)
         folder = Folder(music_folder(self._config))
         if not self._config.music.folder:
-            self._work("demo library", lambda worker: compose(music_folder(self._config)))
+            self._work("demo library", self._compose)
         self._work("dj", serve(lambda: Dj([folder], self._config.music, rng), self._decisions, self._inbox.put))
         self._work("player", self._play)
 
@@ -190,6 +191,9 @@ class Appliance:
         recording = Recording([DEMO_RECORDING], rate_fps=self._config.camera.rate_fps, tell=log.warning)
         self._work("words", pump(recording.sentences(), Switch(), self._sentences.put, self._tell))
         return recording.pictures(), recording.sound()
+
+    def _compose(self, worker: Worker) -> None:
+        compose(music_folder(self._config))
 
     def _open_voice(self) -> Callable[[Sound], Iterable[Estimate]]:
         voice = open_voice(self._config)

@@ -135,7 +135,7 @@ def _player(config: Config) -> tuple[Status, str]:
         return "degraded", "mpd is not installed: Attune only says what it would play; apt install mpd"
     if config.music.mpd_address:
         return "works", f"MPD at {config.music.mpd_address}"
-    from device.player.mpd import chosen_output
+    from device.player.mpd_process import chosen_output
 
     output = chosen_output(config.music)
     if output == "null":

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +22,7 @@ LARGEST_FILE = 256_000_000
 """Bytes of a file that are read into memory."""
 
 
-def judge(config: Config, modality: str, given: Sequence[str], crop: bool, as_json: bool, out: IO[str]) -> int:
+def judge(config: Config, modality: str, given: Sequence[str], *, crop: bool, as_json: bool, out: IO[str]) -> int:
     """Print an answer for each input, in order; 0 when all were judged, 1 when some could not be read or held nothing.
 
     Raises ModelError when the model cannot be opened.
@@ -58,11 +59,10 @@ def _answered(name: str, read: Callable[[], Any], answer: Callable[[Any], Answer
 
 def _inputs(modality: str, given: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
     if modality == "text":
-        yield from ((text, lambda text=text: text) for text in _texts(given))
+        yield from ((text, partial(str, text)) for text in _texts(given))
         return
     read, kind = (_picture, "picture") if modality == "face" else (_sound, "sound")
-    for path in _paths(given, kind):
-        yield str(path), lambda path=path: read(path)
+    yield from ((str(path), partial(read, path)) for path in _paths(given, kind))
 
 
 def _texts(given: Sequence[str]) -> Iterator[str]:

@@ -7,10 +7,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from device.ports import Sensor
-from device.signals import AttuneError, Estimate, Health, Message, Modality, Raw
+from device.signals import AttuneError, Estimate, Health, Message, Modality
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ class Switch:
         return self._muted.is_set()
 
 
-def pump(sensor: Sensor, muted: Switch, put: Callable[[Raw], None], tell: Callable[[Health], None]) -> Body:
+def pump(sensor: Sensor, muted: Switch, put: Callable[[Any], None], tell: Callable[[Health], None]) -> Body:
     """The body of a sensor's worker: from the open device to `put`; a muted device is closed, and that is told."""
 
     def body(worker: Worker) -> None:
@@ -222,7 +222,7 @@ def _wait_while(muted: Switch, worker: Worker) -> None:
         worker.beat()
 
 
-def _sense(sensor: Sensor, muted: Switch, put: Callable[[Raw], None], worker: Worker) -> None:
+def _sense(sensor: Sensor, muted: Switch, put: Callable[[Any], None], worker: Worker) -> None:
     try:
         sensor.open()
         worker.works(sensor.name)

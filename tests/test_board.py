@@ -46,6 +46,7 @@ def test_an_empty_board_has_every_name_and_no_value() -> None:
         "decision": None,
         "queue": None,
         "player": None,
+        "mood_since": 0.0,
         "health": {},
         "settings": {},
     }
@@ -87,6 +88,22 @@ def test_only_the_last_events_are_kept_in_order(count: int) -> None:
     kept = [event["value"] for event in board.events()]
     assert kept == [str(number) for number in range(max(0, count - LAST), count)]
     assert board.version == count
+
+
+def test_a_mood_lasts_since_it_got_its_name() -> None:
+    board = Board()
+    since = []
+    for at, emotion in [(1.0, "sad"), (2.0, "sad"), (5.0, "happy"), (6.0, "happy"), (9.0, "sad")]:
+        board.offer(Mood(at, emotion))  # type: ignore[arg-type]
+        since.append(board.snapshot()["mood_since"])
+    assert since == [1.0, 1.0, 5.0, 5.0, 9.0]
+
+
+def test_what_is_no_number_is_null() -> None:
+    board = Board()
+    board.offer(Mood(1.0, "unclear", valence=float("nan"), confidence=float("inf")))
+    mood = json.loads(json.dumps(board.snapshot(), allow_nan=False))["mood"]
+    assert (mood["valence"], mood["arousal"], mood["confidence"]) == (None, 0.0, None)
 
 
 def test_words_are_not_taken() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -52,7 +55,23 @@ def _interpreter(data: bytes) -> Any:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         from tflite_runtime.interpreter import Interpreter
-    return Interpreter(model_content=data, num_threads=1)
+    with _quiet():
+        interpreter = Interpreter(model_content=data, num_threads=1)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep LiteRT's remarks on its delegate, written past Python, from standard error."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class _LiteRT:
@@ -61,7 +80,6 @@ class _LiteRT:
     def __init__(self, data: bytes, name: str) -> None:
         self._name = name
         self._interpreter = _interpreter(data)
-        self._interpreter.allocate_tensors()
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
 

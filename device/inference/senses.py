@@ -11,10 +11,16 @@ from device.inference.text import TextPath, calibration_from, load_tokenizer
 from device.inference.voice import SileroDetector, VoicePath
 from device.signals import ModelError
 
+NAMES = ("face", "face_short_range", "face_full_range", "face_yunet")
+
 
 def specs(config: Config) -> dict[str, ModelSpec]:
     """The models by name."""
-    return load_manifest(models_folder(config), state_folder(config))
+    models = load_manifest(models_folder(config), state_folder(config))
+    missing = [name for name in NAMES if name not in models]
+    if missing:
+        raise ModelError(f"{models_folder(config) / 'manifest.toml'}: has no {', '.join(missing)}; reinstall attune")
+    return models
 
 
 def open_face(config: Config) -> FacePath:

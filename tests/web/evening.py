@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from device.signals import Decision, Event, Feeling, Health, Mood, PlayerState, Queue, Target, Track
 
-TRACK = Track("demo/happy-2.ogg", "Sun on the Stairs", "Attune Demo Ensemble", "pop", ("happy",), 64.0, 0.8, 0.5)
+TRACK = Track("happy - Sunlit Kitchen.ogg", "Sunlit Kitchen", "Attune", "pop", ("happy",), 64.0, 0.8, 0.5)
 
 HAPPY = Mood(
     100.0,
@@ -22,18 +22,18 @@ HAPPY = Mood(
 HEALTH = (
     Health(1.0, "camera", "works", "640 x 480 at 5 pictures a second"),
     Health(1.0, "microphone", "works", "16 kHz, behind the echo canceller"),
-    Health(1.0, "player", "works", "private MPD, playing on the sound card"),
+    Health(1.0, "player", "works", "MPD on the sound card"),
     Health(1.0, "mqtt", "works", "embedded broker on port 1883"),
     Health(1.0, "store", "works"),
 )
 
-PLAYING = PlayerState(101.0, "playing", TRACK, 40, "sound card")
+PLAYING = PlayerState(101.0, "playing", TRACK, 40, "MPD on the sound card")
 
 
 def events() -> list[Event]:
     """A happy room of two with music that fits, and every part at work."""
     decision = Decision(100.5, HAPPY, Target("happy", 0.8, 0.5), "match", 40, "happy for 8 s")
-    queue = Queue(100.8, (TRACK,), "Pop and dance fit a happy room; picked among the three closest.")
+    queue = Queue(100.8, (TRACK,), "pop, dance for happy")
     return [*HEALTH, HAPPY, decision, queue, PLAYING]
 
 

@@ -46,7 +46,7 @@ BAD: list[tuple[Any, str]] = [
     ({"kind": "say", "value": "\ud800"}, "no text"),
     ({"kind": "say", "value": {"words": "hm"}}, "must be text"),
     ({"kind": "strategy", "value": "party"}, "match, lift, soothe"),
-    ({"kind": "sense", "value": "smell"}, "all, face"),
+    ({"kind": "sense", "value": "smell"}, "all, face, voice, text"),
 ]
 
 

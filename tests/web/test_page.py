@@ -16,7 +16,7 @@ from companion_web import Server, create_app, serve
 from companion_web.app import MOST_STREAMS, STREAMS
 from device.board import Board
 from device.config import Web
-from device.signals import Command, Feeling, Health, PlayerState, Track
+from device.signals import Command, Feeling, Health, PlayerState, Queue, Track
 from tests.web import evening
 from tests.web.chromium import be_desktop, be_phone, chromium, missing, prefer
 
@@ -134,10 +134,12 @@ def test_an_evening_is_shown_without_a_complaint_of_the_browser(browser: Any, ro
     assert text(browser, "people") == "2 people seen"
     assert text(browser, "age") == "for 3 min"
     assert text(browser, "shares").split() == ["Face", "58", "%", "Voice", "29", "%", "Words", "13", "%"]
-    assert text(browser, "title") == "Sun on the Stairs"
+    assert text(browser, "title") == "Sunlit Kitchen"
     assert text(browser, "genre") == "pop"
-    assert "Pop and dance fit" in text(browser, "why")
-    assert text(browser, "parts").count("works") == 5
+    assert text(browser, "why") == "Pop, dance for happy"
+    assert text(browser, "well") == "All 5 parts work"
+    browser.find_element("css selector", "summary").click()
+    assert text(browser, "well-parts").count("works") == 5
     assert browser.find_element("id", "flags").text == ""
     assert complaints(browser) == []
 
@@ -187,6 +189,19 @@ def test_the_music_is_paused_resumed_and_skipped(browser: Any, room: Room) -> No
     assert [room.next_command(), room.next_command()] == [("resume", ""), ("next", "")]
 
 
+def test_music_that_cannot_be_found_says_what_to_do(browser: Any, room: Room) -> None:
+    room.offer(Queue(1.0, (), "no music in songs: put audio files there"))
+    open_page(browser, room)
+    assert text(browser, "why") == "No music in songs: put audio files there"
+    assert text(browser, "title") == "Nothing yet"
+
+
+def test_a_track_that_the_listener_chose_is_theirs(browser: Any, room: Room) -> None:
+    room.offer(*evening.events(), replace(evening.PLAYING, chosen_by="listener"))
+    open_page(browser, room)
+    assert text(browser, "why") == "Chosen by you; Attune lets it play"
+
+
 def test_a_sentence_is_sent_and_the_box_is_empty_again(browser: Any, room: Room) -> None:
     open_page(browser, room)
     box = browser.find_element("id", "words")
@@ -217,7 +232,7 @@ def test_what_a_track_is_called_is_text_and_never_markup(browser: Any, room: Roo
     room.offer(PlayerState(1.0, "playing", track, 40, hostile), Health(1.0, hostile, "degraded", hostile))
     open_page(browser, room)
     assert text(browser, "title") == hostile
-    assert hostile in text(browser, "parts")
+    assert hostile in text(browser, "trouble")
     assert browser.title == "Attune"
 
 
@@ -230,6 +245,20 @@ def test_without_a_stream_the_page_asks_instead(browser: Any, room: Room) -> Non
     assert link(browser) == "polling"
     held.pop().close()
     until(lambda: link(browser) == "stream")
+
+
+def test_parts_in_trouble_are_seen_first_with_what_to_do(browser: Any, room: Room) -> None:
+    room.offer(*evening.HEALTH, Health(2.0, "mqtt", "degraded", "the broker refuses; check [mqtt] url"))
+    room.offer(Health(2.0, "camera", "missing", "no camera found; plug one in"))
+    open_page(browser, room)
+    assert [line for line in text(browser, "trouble").split("\n") if line] == [
+        "Camera", "missing", "no camera found; plug one in", "MQTT", "degraded", "the broker refuses; check [mqtt] url",
+    ]  # fmt: skip
+    assert text(browser, "people") == "No camera"
+    assert text(browser, "well") == "3 parts work"
+    room.offer(Health(3.0, "mqtt", "works"), Health(3.0, "camera", "works"))
+    until(lambda: text(browser, "well") == "All 5 parts work")
+    assert not browser.find_element("id", "trouble").text
 
 
 def test_a_lost_connection_is_told_and_found_again(browser: Any, room: Room) -> None:
@@ -279,10 +308,10 @@ def test_a_desktop_shows_mood_and_music_side_by_side(browser: Any, room: Room) -
 def test_every_control_has_a_name_and_room_for_a_finger(browser: Any, room: Room) -> None:
     room.offer(*evening.events())
     open_page(browser, room)
-    controls = browser.find_elements("css selector", "button, input")
-    assert len(controls) == 6
+    controls = browser.find_elements("css selector", "button, input, summary")
+    assert len(controls) == 7
     for control in controls:
-        assert control.accessible_name.strip(), control.get_attribute("id")
+        assert (control.accessible_name or control.text).strip(), control.get_attribute("id")
         assert min(control.size["width"], control.size["height"]) >= 44, control.get_attribute("id")
     assert browser.find_element("id", "words").accessible_name == "How do you feel?"
     live = browser.execute_script("return document.getElementById('word').closest('[aria-live]').ariaLive")
