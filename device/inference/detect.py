@@ -24,6 +24,9 @@ from device.signals import ModelError, Pixels
 
 SAME_FACE: Final = 0.3  # overlap from which two boxes are one face: MediaPipe's published value
 LOOK_FACTOR: Final = 2.0  # side of a closer look's square in sides of the face: its network knows faces of this share
+WEIGHTY: Final = 2 / 3  # share of the best candidate's score from which another one has a say in where the face is
+SURE: Final = 0.6  # score of a closer look from which a face is new: true ones of 40 px reach 0.76, others at most 0.57
+FOLLOWED: Final = 0.4  # from which a face that is already known goes on: one true face in ten under 40 px is below SURE
 WIDE_FACTOR: Final = 4.0  # for a face that has moved on: it is then 32 px of the input, the least that is surely seen
 FILLED_FACTOR: Final = 1.75  # with this much black around, the closer look finds 98.7 % of FER2013's tight crops
 
@@ -54,8 +57,8 @@ class Detector:
     """Finds faces in two steps, for use by one thread: a finder proposes, a closer look confirms and gives the points.
 
     The closer look is MediaPipe's short-range network in a square around each face. It tells faces from other things
-    (of 640 px frames: true faces of 40 px score 0.76 and more, false proposals 0.57 and less), and because every face
-    gets its points from the same network at the same scale, crops lie alike whatever found them.
+    (in 230 frames of 640 px it let none pass), and as every face gets its points from the same network at the same
+    scale, crops lie alike whatever found them.
     """
 
     def __init__(self, finder: Finder, short_range: Network) -> None:
@@ -74,9 +77,10 @@ class Detector:
                 found.extend(self._confirm(rgb, proposal))
         return found
 
-    def look(self, rgb: Pixels, box: Box, factor: float = LOOK_FACTOR) -> list[Detection]:
-        """Faces about as large as `box` and near it, the largest first: much cheaper than `find`."""
-        return self._closer.see(rgb, [square_around(box, factor)])
+    def look(self, rgb: Pixels, box: Box, factor: float = LOOK_FACTOR, least: float = SURE) -> list[Detection]:
+        """Faces that score `least`, are about as large as `box` and near it, the largest first: cheaper than `find`."""
+        faces = self._closer.see(rgb, [square_around(box, factor)])
+        return [face for face in faces if face.score >= least]
 
     def _confirm(self, rgb: Pixels, proposal: Detection) -> list[Detection]:
         near = self._nearest(rgb, proposal.box)
@@ -125,10 +129,12 @@ def _overlaps(one: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np
 
 
 def _blend(group: NDArray[np.float32]) -> Detection:
+    best = group[0, 0]
+    group = group[group[:, 0] >= WEIGHTY * best]
     mean = np.average(group[:, 1:], axis=0, weights=group[:, 0])
     left, top, right, bottom = (float(edge) for edge in mean[:4])
     points = mean[4:].reshape(4, 2).astype(np.float32)
-    return Detection((left, top, right - left, bottom - top), float(group[0, 0]), points)
+    return Detection((left, top, right - left, bottom - top), float(best), points)
 
 
 def _size(face: Detection) -> float:
@@ -147,10 +153,9 @@ class Layout:
     least_score: float
 
 
-# Sizes and grids are MediaPipe's published ones. Full range may propose freely, as the closer look sorts out: of 230
-# frames of 640 px it keeps every face of 40 px and more at 0.6, and no false one.
+# Sizes and grids are MediaPipe's published ones. Full range may propose freely, as the closer look sorts out.
 FULL_RANGE: Final = Layout(192, ((48, 1),), least_score=0.5)
-SHORT_RANGE: Final = Layout(128, ((16, 2), (8, 6)), least_score=0.6)
+SHORT_RANGE: Final = Layout(128, ((16, 2), (8, 6)), least_score=FOLLOWED)
 
 
 def anchors(layout: Layout) -> NDArray[np.float32]:

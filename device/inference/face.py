@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from device.config import Face as Settings
 from device.inference.align import Box, aligned, overlap, sharpness, squeezed, turned
 from device.inference.crop import standardise
-from device.inference.detect import FILLED_FACTOR, SAME_FACE, WIDE_FACTOR, Detection, Detector
-from device.inference.track import People
+from device.inference.detect import FILLED_FACTOR, FOLLOWED, SAME_FACE, SURE, WIDE_FACTOR, Detection, Detector, nearest
+from device.inference.track import FORGET_S, People
 from device.ports import Network
 from device.signals import Estimate, Face, Image, Pixels, Scores, SensorError
 
@@ -61,16 +61,23 @@ class FacePath:
     def _known(self, image: Image) -> list[Detection]:
         seen: list[Detection] = []
         for person in self._people.persons:
-            box = person.expected(image.at)
-            for face in self._detector.look(image.pixels, box) or self._detector.look(image.pixels, box, WIDE_FACTOR):
+            for face in self._where_expected(image.pixels, person.expected(image.at)):
                 if not any(overlap(face.box, other.box) > SAME_FACE for other in seen):
                     seen.append(face)
         return seen
 
+    def _where_expected(self, rgb: Pixels, box: Box) -> list[Detection]:
+        faces = self._detector.look(rgb, box, least=FOLLOWED)
+        near = nearest(faces, box)
+        sure = [face for face in faces if face is near or face.score >= SURE]
+        return sure or self._detector.look(rgb, box, WIDE_FACTOR)
+
     def _search(self, image: Image, known: list[Detection]) -> list[Detection]:
+        # the first picture after a gap leaves nothing out: it is a start, or one of a folder of stills
+        turn = self._searches if image.at - self._searched_at <= FORGET_S else None
         self._searched_at = image.at
         self._searches += 1
-        return self._detector.find(image.pixels, known, self._settings.most, turn=self._searches)
+        return self._detector.find(image.pixels, known, self._settings.most, turn)
 
     def judge(self, face: Face) -> Estimate:
         """What the network says of one face."""
