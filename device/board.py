@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections import deque
 from datetime import datetime
@@ -40,6 +41,7 @@ class Board:
         self._latest: dict[str, Event] = {}
         self._health: dict[str, Health] = {}
         self._settings: dict[str, Setting] = {}
+        self._mood_since = 0.0
         self._last: deque[Event] = deque(maxlen=LAST)
 
     @property
@@ -69,14 +71,16 @@ class Board:
         """All that the page shows, ready for JSON.
 
         `mood`, `decision`, `queue` and `player` are the latest of their kind or None, `health` the latest of each part,
-        `settings` the latest value of each key. Numbers have four decimals, times are ISO 8601.
+        `settings` the latest value of each key, `mood_since` the second from which the mood has its name. Numbers have
+        four decimals (None for what is no number), times are ISO 8601.
         """
         with self._changed:
-            version, latest = self._version, dict(self._latest)
+            version, since, latest = self._version, self._mood_since, dict(self._latest)
             health, settings = dict(self._health), dict(self._settings)
         return {
             "version": version,
             **{kind: plain(latest[kind]) if kind in latest else None for kind in _SINGLE},
+            "mood_since": _plain(since),
             "health": {part: plain(health[part]) for part in sorted(health)},
             "settings": {key: settings[key].value for key in sorted(settings)},
         }
@@ -93,7 +97,13 @@ class Board:
         elif isinstance(event, Setting):
             self._settings[event.key] = event
         else:
+            self._note_mood(event)
             self._latest[kind] = event
+
+    def _note_mood(self, event: Event) -> None:
+        before = self._latest.get("mood")
+        if isinstance(event, Mood) and not (isinstance(before, Mood) and before.emotion == event.emotion):
+            self._mood_since = event.at
 
 
 def plain(event: Event) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def plain(event: Event) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 4)
+        return round(value, 4) if math.isfinite(value) else None
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):

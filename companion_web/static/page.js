@@ -5,6 +5,7 @@ const STREAM_AGAIN_MS = 10000;
 const SILENCE_MS = 12000; // the server beats every 5 s
 const PENDING_MS = 6000;
 const NOTICE_MS = 6000;
+const ANSWER_MS = 5000;
 
 const WORDS = {
   angry: 'Angry', disgust: 'Disgusted', fear: 'Afraid', happy: 'Happy', sad: 'Sad', surprise: 'Surprised',
@@ -16,8 +17,8 @@ const HINTS = {
 };
 const SENSES = { face: 'Face', voice: 'Voice', text: 'Words', body: 'Pulse' };
 const PARTS = {
-  mqtt: 'MQTT', broker: 'MQTT broker', mpd: 'MPD', dj: 'Choice of music', face: 'Face model', voice: 'Voice model',
-  text: 'Text model',
+  mqtt: 'MQTT', dj: 'Choice of music', face: 'Face model', voice: 'Voice model', text: 'Text model',
+  words: 'Timed sentences',
 };
 const ORDER = ['missing', 'degraded', 'muted', 'works'];
 const DEVICES = {
@@ -92,7 +93,7 @@ function showMood(mood) {
   if (!mood) return;
   put('word', WORDS[mood.emotion] || mood.emotion);
   put('more', capital(more(mood)));
-  const [valence, arousal] = [mood.valence, mood.arousal];
+  const [valence, arousal] = [mood.valence || 0, mood.arousal || 0];
   at('dot').style.transform = `translate(${100 + 84 * valence}px, ${100 - 84 * arousal}px)`;
   const told = mood.emotion === 'absent' ? 'No valence and arousal'
     : `Valence ${valence.toFixed(2)}, arousal ${arousal.toFixed(2)}, each from -1 to 1`;
@@ -137,7 +138,7 @@ function showPeople(mood, health) {
 
 function showAge() {
   if (!state || !state.mood) return;
-  const seconds = Math.max(0, state.now - state.mood.at + (performance.now() - stateCameMs) / 1000);
+  const seconds = Math.max(0, state.now - state.mood_since + (performance.now() - stateCameMs) / 1000);
   const minutes = Math.floor(seconds / 60);
   put('age', minutes < 1 ? 'since just now' : minutes < 60 ? `for ${minutes} min` : `for ${Math.floor(minutes / 60)} h`);
 }
@@ -152,7 +153,7 @@ function showMusic(player, queue, decision) {
   put('title', track ? nameOf(track) : 'Nothing yet');
   put('artist', track ? track.artist : 'Music follows the mood after a few seconds');
   show('genre', track ? track.genre : '');
-  show('why', track ? reason(player, queue, decision) : '');
+  show('why', capital(reason(player, queue, decision)));
   const playing = Boolean(player) && player.status === 'playing';
   at('cover').classList.toggle('on', playing);
   put('pause-name', playing ? 'Pause' : 'Play');
@@ -162,14 +163,16 @@ function showMusic(player, queue, decision) {
 }
 
 function reason(player, queue, decision) {
-  if (player.chosen_by === 'listener') return 'Chosen by you; Attune lets it play.';
+  if (queue && !queue.tracks.length) return queue.reason; // it says what to do
+  if (!player || !player.track) return '';
+  if (player.chosen_by === 'listener') return 'chosen by you; Attune lets it play';
   return (queue && queue.reason) || (decision && decision.reason) || '';
 }
 
 function playerLine(player) {
   const named = { playing: 'Playing', paused: 'Paused', stopped: 'Stopped', failed: 'The player has failed' };
-  const where = player.device === 'null' ? 'without a sound card' : player.device && `on ${player.device}`;
-  return `${[named[player.status], where].filter(Boolean).join(' ')}, volume ${player.volume_pct} %`;
+  const where = player.device === 'silent' ? 'no player, so nothing is audible' : player.device;
+  return [named[player.status], where, `volume ${player.volume_pct} %`].filter(Boolean).join(' · ');
 }
 
 function showSense(name, health) {
@@ -194,14 +197,26 @@ function showFlags(health) {
 
 function showParts(health) {
   const parts = Object.values(health).sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
+  const well = parts.filter((part) => part.status === 'works');
+  const rest = parts.filter((part) => part.status !== 'works');
   at('no-parts').hidden = parts.length > 0;
-  const key = parts.map((part) => [part.part, part.status, part.message]);
-  fill(at('parts'), key, () => parts.map((part) => {
+  at('well').hidden = well.length === 0;
+  put('well-count', wellLine(well.length, rest.length));
+  fillParts('trouble', rest);
+  fillParts('well-parts', well);
+}
+
+function wellLine(well, rest) {
+  const parts = well === 1 ? '1 part works' : `${well} parts work`;
+  return rest ? parts : `All ${parts}`.replace('All 1 part', 'The 1 part');
+}
+
+function fillParts(id, parts) {
+  fill(at(id), parts.map((part) => [part.part, part.status, part.message]), () => parts.map((part) => {
     const item = make('li');
     item.dataset.part = part.part;
     item.dataset.status = part.status;
-    const name = PARTS[part.part] || capital(part.part);
-    item.append(make('span', 'name', name), make('span', 'status', part.status));
+    item.append(make('span', 'name', PARTS[part.part] || capital(part.part)), make('span', 'status', part.status));
     if (part.message) item.append(make('p', 'message', part.message));
     return item;
   }));
@@ -226,6 +241,7 @@ let stream = null;
 let pollTimer = 0;
 let watchTimer = 0;
 let streamTriedMs = 0;
+let turn = 0; // answers to what was asked before the last change of connection are late
 
 function link(how) {
   body.dataset.link = how;
@@ -235,6 +251,10 @@ function link(how) {
 function watch() {
   clearTimeout(watchTimer);
   watchTimer = setTimeout(poll, SILENCE_MS);
+}
+
+function limit(ms) {
+  return AbortSignal.timeout ? AbortSignal.timeout(ms) : undefined; // older phones wait as long as they like
 }
 
 function openStream() {
@@ -253,6 +273,7 @@ function openStream() {
 }
 
 function closeAll() {
+  turn += 1;
   clearTimeout(pollTimer);
   clearTimeout(watchTimer);
   if (stream) stream.close();
@@ -262,10 +283,13 @@ function closeAll() {
 async function poll() {
   closeAll();
   pollTimer = setTimeout(poll, POLL_MS);
+  const mine = turn;
   try {
-    const answer = await fetch('/api/state', { cache: 'no-store', signal: AbortSignal.timeout(POLL_MS) });
+    const answer = await fetch('/api/state', { cache: 'no-store', signal: limit(POLL_MS - 100) });
     if (!answer.ok) throw new Error(answer.statusText);
-    render(await answer.json());
+    const next = await answer.json();
+    if (mine !== turn) return;
+    render(next);
     const wasLost = body.dataset.link === 'lost';
     link('polling');
     if (wasLost || performance.now() - streamTriedMs > STREAM_AGAIN_MS) {
@@ -273,7 +297,7 @@ async function poll() {
       openStream();
     }
   } catch {
-    link('lost');
+    if (mine === turn) link('lost');
   }
 }
 
@@ -298,7 +322,7 @@ function post(command) {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'X-Attune-Token': token },
     body: JSON.stringify(command),
-    signal: AbortSignal.timeout(5000),
+    signal: limit(ANSWER_MS),
   });
 }
 
