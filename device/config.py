@@ -213,6 +213,18 @@ def state_folder(config: Config) -> Path:
     return Path(from_systemd) if from_systemd else Path.home() / ".local" / "state" / "attune"
 
 
+def notify_socket() -> str | None:
+    """Where systemd wants to be told how the service is; None where no systemd asks."""
+    return os.environ.get("NOTIFY_SOCKET") or None
+
+
+def watchdog_s() -> float | None:
+    """Seconds within which systemd must hear of this process, else it restarts it; None where it does not watch."""
+    watched, limit_us = os.environ.get("WATCHDOG_PID"), os.environ.get("WATCHDOG_USEC", "")
+    is_ours = watched in (None, str(os.getpid()))
+    return int(limit_us) / 1e6 if is_ours and limit_us.isdigit() and int(limit_us) else None
+
+
 def models_folder(config: Config) -> Path:
     """The folder with manifest.toml."""
     return Path(config.models).expanduser() if config.models else Path(__file__).resolve().parent.parent / "models"
