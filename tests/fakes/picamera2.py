@@ -1,8 +1,8 @@
 """A stand-in for the module `picamera2` that keeps to what its adapter relies on.
 
 Planes are I420 in rows padded to the hardware's alignment, as an array of height x 3/2 rows; `capture_array` with
-wait=False gives a job that waits for the next frame; `wait` raises TimeoutError, and leaves the job in the queue; a second
-owner is refused; a camera that is pulled out gives no more frames, and no error.
+wait=False gives a job that waits for the next frame; `wait` raises TimeoutError, and leaves the job in the queue; a
+second owner is refused; a camera that is pulled out gives no more frames, and no error.
 """
 
 from __future__ import annotations
