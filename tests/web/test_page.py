@@ -244,6 +244,7 @@ def test_without_a_stream_the_page_asks_instead(browser: Any, room: Room) -> Non
     until(lambda: text(browser, "word") == "Sad")
     assert link(browser) == "polling"
     held.pop().close()
+    browser.execute_script("document.dispatchEvent(new Event('visibilitychange'))")  # as when someone looks again
     until(lambda: link(browser) == "stream")
 
 

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from companion_web import Server, create_app, serve
+from companion_web.app import MOST_STREAMS
 from device.board import Board
 from device.config import Web
 from device.signals import AttuneError, Mood
@@ -73,6 +74,32 @@ def test_a_stream_reaches_the_client_as_it_happens(server: Server, board: Board)
     assert json.loads(answer.readline().removeprefix(b"data: "))["mood"]["emotion"] == "sad"
     answer.close()
     connection.close()
+
+
+def stream(server: Server) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", "/api/events")
+    assert connection.getresponse().readline() == b"event: state\n"
+    return connection
+
+
+def test_full_streams_leave_the_rest_of_the_page_alone(server: Server) -> None:
+    held = [stream(server) for _ in range(MOST_STREAMS)]
+    assert ask(server, "GET", "/api/events")[0] == 503
+    assert {ask(server, "GET", path)[0] for path in ("/", "/api/state", "/healthz", "/static/page.js")} == {200}
+    for connection in held:
+        connection.close()
+
+
+def test_a_page_that_goes_away_gives_its_stream_back(server: Server, board: Board) -> None:
+    for connection in [stream(server) for _ in range(MOST_STREAMS)]:
+        connection.close()
+    for turn in range(300):  # a write to a closed socket fails at the second try, as TCP has it
+        board.offer(Mood(float(turn), "sad"))
+        board.wait(board.version, 0.1)
+        if ask(server, "HEAD", "/api/events")[0] == 200:
+            return
+    raise AssertionError("the places of closed pages were not given back")
 
 
 def test_stop_ends_streams_and_threads_and_may_be_repeated(app: Flask) -> None:
