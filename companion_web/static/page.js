@@ -80,8 +80,12 @@ function sure(mood) {
   return mood.confidence >= 0.55 ? 'fairly sure' : 'not very sure';
 }
 
+function word(mood) {
+  return mood.emotion === 'absent' && mood.people ? 'Someone' : WORDS[mood.emotion] || mood.emotion;
+}
+
 function more(mood) {
-  if (mood.emotion === 'absent') return 'Waiting for someone to come in';
+  if (mood.emotion === 'absent') return mood.people ? 'No mood to tell yet' : 'Waiting for someone to come in';
   if (mood.emotion === 'unclear') {
     return mood.second ? `Could be ${HINTS[mood.second]}, but not sure enough to say` : 'Not sure enough to say';
   }
@@ -91,7 +95,7 @@ function more(mood) {
 function showMood(mood) {
   body.dataset.mood = mood ? mood.emotion : 'starting';
   if (!mood) return;
-  put('word', WORDS[mood.emotion] || mood.emotion);
+  put('word', word(mood));
   put('more', capital(more(mood)));
   const [valence, arousal] = [mood.valence || 0, mood.arousal || 0];
   at('dot').style.transform = `translate(${100 + 84 * valence}px, ${100 - 84 * arousal}px)`;
@@ -170,8 +174,9 @@ function reason(player, queue, decision) {
 }
 
 function playerLine(player) {
-  const named = { playing: 'Playing', paused: 'Paused', stopped: 'Stopped', failed: 'The player has failed' };
-  const where = player.device === 'silent' ? 'no player, so nothing is audible' : player.device;
+  const silent = player.device === 'silent';
+  const named = { playing: silent ? 'Would play' : 'Playing', paused: 'Paused', stopped: 'Stopped', failed: 'The player has failed' };
+  const where = silent ? 'no player here' : player.device;
   return [named[player.status], where, `volume ${player.volume_pct} %`].filter(Boolean).join(' · ');
 }
 
@@ -364,6 +369,11 @@ async function toggle(event) {
   if (!(await press(button.id, wants))) settle(button);
 }
 
+function judged() {
+  const model = state && state.health.text;
+  return !model || model.status !== 'missing';
+}
+
 async function say(event) {
   event.preventDefault();
   const words = at('words').value.trim();
@@ -371,7 +381,7 @@ async function say(event) {
   at('send').setAttribute('aria-busy', 'true');
   const error = await send('say', words);
   at('send').removeAttribute('aria-busy');
-  put('said', error || 'Heard. It counts for a little while.');
+  put('said', error || (judged() ? 'Heard. It counts for a little while.' : 'Sent, but nothing can judge words now: see Parts.'));
   if (!error) at('words').value = '';
 }
 

@@ -16,7 +16,7 @@ from companion_web import Server, create_app, serve
 from companion_web.app import MOST_STREAMS, STREAMS
 from device.board import Board
 from device.config import Web
-from device.signals import Command, Feeling, Health, PlayerState, Queue, Track
+from device.signals import Command, Feeling, Health, Mood, PlayerState, Queue, Track
 from tests.web import evening
 from tests.web.chromium import be_desktop, be_phone, chromium, missing, prefer
 
@@ -155,6 +155,28 @@ def test_moods_change_as_they_come(browser: Any, room: Room) -> None:
     assert shown == [
         "Angry", "Disgusted", "Afraid", "Happy", "Sad", "Surprised", "Neutral", "Unclear", "Nobody here",
     ]  # fmt: skip
+
+
+def test_someone_without_a_mood_is_not_nobody(browser: Any, room: Room) -> None:
+    room.offer(Mood(1.0, "absent", people=1))
+    open_page(browser, room)
+    assert [text(browser, name) for name in ("word", "more", "people")] == [
+        "Someone", "No mood to tell yet", "1 person seen",
+    ]  # fmt: skip
+
+
+def test_a_silent_player_says_what_it_would_play(browser: Any, room: Room) -> None:
+    room.offer(replace(evening.PLAYING, device="silent"))
+    open_page(browser, room)
+    assert text(browser, "player") == "Would play · no player here · volume 40 %"
+
+
+def test_words_that_nothing_can_judge_are_told(browser: Any, room: Room) -> None:
+    room.offer(Health(1.0, "text", "missing", "the model file is altered; fetch it again"))
+    open_page(browser, room)
+    browser.find_element("id", "words").send_keys("Hello\n")
+    assert room.next_command() == ("say", "Hello")
+    until(lambda: "nothing can judge words" in text(browser, "said"))
 
 
 def test_mutes_reach_the_brain_and_are_seen_everywhere(browser: Any, room: Room) -> None:
