@@ -60,7 +60,7 @@ def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     if request.param == "library":
         pytest.importorskip("systemd.daemon", reason="systemd-python is missing")
     else:
-        monkeypatch.setitem(sys.modules, "systemd", None)
+        monkeypatch.setitem(sys.modules, "systemd.daemon", None)
     yield end
     end.close()
 
@@ -99,7 +99,7 @@ def test_a_real_worker_can_be_watched(systemd: Systemd) -> None:
 
 
 def test_abstract_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "systemd", None)
+    monkeypatch.setitem(sys.modules, "systemd.daemon", None)
     name = f"attune-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         end.bind("\0" + name)
@@ -111,7 +111,7 @@ def test_abstract_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     Watchdog().ready()
-    monkeypatch.setitem(sys.modules, "systemd", None)
+    monkeypatch.setitem(sys.modules, "systemd.daemon", None)
     Service(str(tmp_path / "nobody")).say("READY=1")
 
 
