@@ -23,7 +23,7 @@ from models.training.latency import time_together
 from models.training.metrics import accuracy, confusion, ece, macro_f1
 from models.training.plots import confusion_matrix, learning_curve, reliability_diagram
 from models.training.text_data import CORPUS, Texts, load
-from models.training.text_scores import best_thresholds, fit_calibration, multi_label_f1
+from models.training.text_scores import best_thresholds, fit_calibration, multi_label_f1, unseen_half_f1
 
 if TYPE_CHECKING:
     from models.training.text import Recipe
@@ -60,7 +60,7 @@ def finish(data: Path, work: Path, out: Path, recipe: Recipe, plots: Path) -> No
     metrics |= {
         "transfer": _transfer(data, judge, calibration),
         "file": _sizes(out, spec),
-        "latency": _latency(out, work),
+        "latency": _latency(encoder, out, work),
     }
     (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     (work / "manifest-text.toml").write_text(manifest_of(out, spec, calibration), encoding="utf-8")
@@ -71,13 +71,10 @@ def finish(data: Path, work: Path, out: Path, recipe: Recipe, plots: Path) -> No
 def _best(work: Path) -> tuple[Encoder, list[dict[str, float]]]:
     import torch
 
-    from models.training.text_network import Encoder, Shape
+    from models.training.text_network import encoder_of
 
     state = torch.load(work / "best.pt", weights_only=True)
-    words = len(state["encoder"]["words.weight"])
-    encoder = Encoder(Shape(words=words, layers=state["recipe"]["layers"])).eval()
-    encoder.load_state_dict(state["encoder"])
-    return encoder, state["history"]
+    return encoder_of(state["encoder"]), state["history"]
 
 
 def _numbers(encoder: Encoder) -> dict[str, NDArray[np.float32]]:
@@ -144,7 +141,7 @@ def _measured(
             "texts": len(dev.words),
             "macro_f1": round(float(f1.mean()), 4),
             "f1": _named(f1),
-            "macro_f1_unseen_half": _unseen_half(logits, dev),
+            "macro_f1_unseen_half": round(unseen_half_f1(logits, dev.labels), 4),
             "macro_f1_float": _float_f1(encoder, dev, work),
             **_single(logits, dev, calibration),
         },
@@ -159,16 +156,6 @@ def _measured(
 
 def _named(numbers: NDArray[np.float64]) -> dict[str, float]:
     return {emotion: round(float(number), 4) for emotion, number in zip(EMOTIONS, numbers, strict=True)}
-
-
-def _unseen_half(logits: NDArray[np.float32], dev: Texts) -> float:
-    """Macro-F1 with thresholds from the other half, mean of both ways: the honest forecast for unseen texts."""
-    halves = (slice(0, None, 2), slice(1, None, 2))
-    pairs = [(halves[0], halves[1]), (halves[1], halves[0])]
-    scores = [
-        multi_label_f1(logits[b], dev.labels[b], best_thresholds(logits[a], dev.labels[a])).mean() for a, b in pairs
-    ]
-    return round(float(np.mean(scores)), 4)
 
 
 def _float_f1(encoder: Encoder, dev: Texts, work: Path) -> float:
@@ -228,7 +215,7 @@ def _sizes(out: Path, spec: ModelSpec) -> dict[str, int]:
     }
 
 
-def _latency(out: Path, work: Path) -> dict[str, Any]:
+def _latency(encoder: Encoder, out: Path, work: Path) -> dict[str, Any]:
     """One text of 32 tokens on one thread, beside two graphs of DistilRoBERTa's shape with random weights.
 
     `reference_usual` is exported and quantized by the usual tools, `reference_same` is written as ours is.
@@ -246,7 +233,7 @@ def _latency(out: Path, work: Path) -> dict[str, Any]:
         "ours": out / "text.onnx",
         **{name: work / f"{name}.onnx" for name in ("reference_same", "reference_usual")},
     }
-    ids = np.random.default_rng(0).integers(4, 12_000, (1, LATENCY_TOKENS))
+    ids = np.random.default_rng(0).integers(4, encoder.shape.words, (1, LATENCY_TOKENS))
     spent = time_together({name: _runner(path, ids) for name, path in files.items()}, repeats=300)
     ratio = spent["ours"]["median_ms"] / spent["reference_usual"]["median_ms"]
     return {"tokens": LATENCY_TOKENS, **spent, "ours_to_usual": round(ratio, 3)}
@@ -262,10 +249,10 @@ def _draw(
 ) -> None:
     one = dev.single()
     chances, truth = _probabilities(logits[one], calibration), dev.labels[one].argmax(1)
-    learning_curve(history, plots / "text-training.png", "Text: training")
+    learning_curve(history, plots / "text_training.png", "Text: training")
     table = confusion(truth, chances.argmax(1))
-    confusion_matrix(table, EMOTIONS, plots / "text-confusion.png", "Text: GoEmotions dev, one label")
-    reliability_diagram(chances, truth, plots / "text-reliability.png", "Text: GoEmotions dev, one label")
+    confusion_matrix(table, EMOTIONS, plots / "text_confusion.png", "Text: GoEmotions dev, one label")
+    reliability_diagram(chances, truth, plots / "text_reliability.png", "Text: GoEmotions dev, one label")
 
 
 def manifest_of(out: Path, spec: ModelSpec, calibration: TextCalibration) -> str:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+HEAD_WIDTH = 32
+"""Of the MiniLM family; DistilRoBERTa has 64."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -80,19 +83,32 @@ def _mean(x: Tensor, mask: Tensor | None) -> Tensor:
     return (x * weights).sum(1) / weights.sum(1)
 
 
-def encoder_from(weights: Mapping[str, Tensor], kept_ids: list[int], layers: int = 6) -> Encoder:
+def encoder_from(weights: Mapping[str, Tensor], kept_ids: list[int], layers: int, dropout: float) -> Encoder:
     """An encoder with all-MiniLM-L6-v2's weights, the word embeddings cut down to `kept_ids`; the head is new."""
-    encoder = Encoder(Shape(words=len(kept_ids), layers=layers))
+    positions = weights["embeddings.position_embeddings.weight"]
+    inner = weights["encoder.layer.0.intermediate.dense.weight"]
+    width = positions.shape[1]
+    shape = Shape(len(kept_ids), width, layers, width // HEAD_WIDTH, inner.shape[0], positions.shape[0])
+    encoder = Encoder(shape, dropout)
     state = encoder.state_dict()
     state["words.weight"] = weights["embeddings.word_embeddings.weight"][kept_ids]
-    types = weights["embeddings.token_type_embeddings.weight"][0]
-    state["positions"] = weights["embeddings.position_embeddings.weight"] + types
+    state["positions"] = positions + weights["embeddings.token_type_embeddings.weight"][0]
     for kind in ("weight", "bias"):
         state[f"norm.{kind}"] = weights[f"embeddings.LayerNorm.{kind}"]
         for number in range(layers):
             state |= _layer_state(weights, number, kind)
     encoder.load_state_dict(state)
     return encoder
+
+
+def encoder_of(state: Mapping[str, Tensor]) -> Encoder:
+    """The encoder that a stored state belongs to."""
+    words, width = state["words.weight"].shape
+    inner, positions = state["layers.0.inner.weight"].shape[0], state["positions"].shape[0]
+    layers = sum(name.endswith("inner.weight") for name in state)
+    encoder = Encoder(Shape(words, width, layers, width // HEAD_WIDTH, inner, positions))
+    encoder.load_state_dict(state)
+    return encoder.eval()
 
 
 def numbers_of(encoder: Encoder) -> dict[str, NDArray[np.float32]]:
