@@ -22,6 +22,8 @@ MOUTH_Y: Final = 37.4
 EYES_APART: Final = 18.0
 SPAN: Final = float(np.hypot(EYES_APART, MOUTH_Y - EYES_Y))
 
+SAME_OVERLAP: Final = 0.3  # intersection over union from which two boxes are one face: MediaPipe's published value
+SAME_PLACE: Final = 0.25  # of the larger box's side: a part of a face that was taken for a face lies within it
 TILE_SHARE: Final = 9 / 16  # the least overlap is then an eighth of the longer side: 80 px of 640, which no tile cuts
 MOST_OVERSAMPLING: Final = 64  # 3,072 pixels a side: finer detail of a larger face is not worth the memory
 
@@ -93,6 +95,17 @@ def overlap(one: Box, other: Box) -> float:
     height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     shared = max(width, 0.0) * max(height, 0.0)
     return shared / max(one[2] * one[3] + other[2] * other[3] - shared, 1e-9)
+
+
+def same_face(one: Box, other: Box) -> bool:
+    """Whether two boxes must be of one face: they overlap, or their centres are closer than two heads can be."""
+    away = np.hypot(centre(one)[0] - centre(other)[0], centre(one)[1] - centre(other)[1])
+    return overlap(one, other) > SAME_OVERLAP or float(away) < SAME_PLACE * max(*one[2:], *other[2:])
+
+
+def centre(box: Box) -> tuple[float, float]:
+    """Middle of a box."""
+    return box[0] + box[2] / 2, box[1] + box[3] / 2
 
 
 # -- the crop that is judged -------------------------------------------------------------------------------------------

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from device.inference.align import (
+    SAME_OVERLAP,
     Box,
     Points,
     Square,
     cut,
     overlap,
+    same_face,
     square_around,
     tile_overlap,
     tiles,
@@ -22,7 +24,6 @@ from device.inference.align import (
 from device.ports import Network
 from device.signals import ModelError, Pixels
 
-SAME_FACE: Final = 0.3  # overlap from which two boxes are one face: MediaPipe's published value
 LOOK_FACTOR: Final = 2.0  # side of a closer look's square in sides of the face: its network knows faces of this share
 WEIGHTY: Final = 2 / 3  # share of the best candidate's score from which another one has a say in where the face is
 SURE: Final = 0.6  # score of a closer look from which a face is new: true ones of 40 px reach 0.76, others at most 0.57
@@ -68,13 +69,16 @@ class Detector:
     def find(
         self, rgb: Pixels, known: Sequence[Detection] = (), most: int | None = None, turn: int | None = None
     ) -> list[Detection]:
-        """`known`, then further faces up to `most` in all, the largest first; `turn` as in Finder."""
+        """`known`, then further faces up to `most` in all, the largest first; `turn` as in Finder.
+
+        A known face that the finder proposes too gets the better of the two scores.
+        """
         found = list(known)
         for proposal in self._finder.propose(rgb, turn) or self._filling(rgb):
-            if most is not None and len(found) >= most:
-                break
-            if not any(overlap(proposal.box, face.box) > SAME_FACE for face in found):
-                found.extend(self._confirm(rgb, proposal))
+            if any(same_face(proposal.box, face.box) for face in found):
+                found = [_surer(face, proposal) for face in found]
+            elif most is None or len(found) < most:
+                found += without(self._confirm(rgb, proposal), found)
         return found
 
     def look(self, rgb: Pixels, box: Box, factor: float = LOOK_FACTOR, least: float = SURE) -> list[Detection]:
@@ -97,10 +101,20 @@ class Detector:
         return self.look(rgb, (0, 0, width, height), FILLED_FACTOR)
 
 
+def without(faces: Sequence[Detection], others: Sequence[Detection]) -> list[Detection]:
+    """Those faces that are none of the others."""
+    return [face for face in faces if not any(same_face(face.box, other.box) for other in others)]
+
+
+def _surer(face: Detection, proposal: Detection) -> Detection:
+    confirmed = proposal.score > face.score and same_face(face.box, proposal.box)
+    return replace(face, score=proposal.score) if confirmed else face
+
+
 def nearest(faces: Sequence[Detection], box: Box) -> Detection | None:
     """The face that overlaps a box most, where one counts as the same."""
     best = max(faces, key=lambda face: overlap(face.box, box), default=None)
-    return best if best is not None and overlap(best.box, box) > SAME_FACE else None
+    return best if best is not None and overlap(best.box, box) > SAME_OVERLAP else None
 
 
 # -- candidates: rows of score, left, top, right, bottom, four points --------------------------------------------------
@@ -114,7 +128,7 @@ def merge(candidates: NDArray[np.float32]) -> list[Detection]:
     rest = candidates[np.argsort(-candidates[:, 0], kind="stable")]
     found = []
     while len(rest):
-        same = _overlaps(rest[0], rest) > SAME_FACE
+        same = _overlaps(rest[0], rest) > SAME_OVERLAP
         same[0] = True
         found.append(_blend(rest[same]))
         rest = rest[~same]
@@ -244,7 +258,12 @@ class YuNet:
 
         try:
             self._network: Any = cv2.FaceDetectorYN.create(
-                "onnx", np.frombuffer(data, np.uint8), np.empty(0, np.uint8), (320, 320), self._least_score, SAME_FACE
+                "onnx",
+                np.frombuffer(data, np.uint8),
+                np.empty(0, np.uint8),
+                (320, 320),
+                self._least_score,
+                SAME_OVERLAP,
             )
         except cv2.error as error:
             raise ModelError(f"the face detector YuNet cannot be loaded: {error}; run `make setup` again") from error

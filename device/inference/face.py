@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.config import Face as Settings
-from device.inference.align import Box, aligned, overlap, sharpness, squeezed, turned
+from device.inference.align import Box, aligned, sharpness, squeezed, turned
 from device.inference.crop import standardise
-from device.inference.detect import FILLED_FACTOR, FOLLOWED, SAME_FACE, SURE, WIDE_FACTOR, Detection, Detector, nearest
+from device.inference.detect import FILLED_FACTOR, FOLLOWED, WIDE_FACTOR, Detection, Detector, nearest, without
 from device.inference.track import FORGET_S, People
 from device.ports import Network
 from device.signals import Estimate, Face, Image, Pixels, Scores, SensorError
@@ -52,25 +52,21 @@ class FacePath:
         """The followed faces of the picture; the whole of it is searched at most every `search_every_s`."""
         if image.at < self._people.at:
             self._people, self._searched_at = People(named=self._people.named), -np.inf
-        faces = self._known(image)
+        faces, most = self._known(image), 0  # nobody new between searches: a look takes a shirt for a face sometimes
         if image.at - self._searched_at >= self._settings.search_every_s:
-            faces = self._search(image, faces)
-        self._people = self._people.follow(faces, image.at, self._settings.most)
+            faces, most = self._search(image, faces), self._settings.most
+        self._people = self._people.follow(faces, image.at, most)
         return [_face(image.pixels, person.face, image.at, person.name) for person in self._people.seen()]
 
     def _known(self, image: Image) -> list[Detection]:
         seen: list[Detection] = []
         for person in self._people.persons:
-            for face in self._where_expected(image.pixels, person.expected(image.at)):
-                if not any(overlap(face.box, other.box) > SAME_FACE for other in seen):
-                    seen.append(face)
+            seen += without(self._where_expected(image.pixels, person.expected(image.at)), seen)
         return seen
 
     def _where_expected(self, rgb: Pixels, box: Box) -> list[Detection]:
-        faces = self._detector.look(rgb, box, least=FOLLOWED)
-        near = nearest(faces, box)
-        sure = [face for face in faces if face is near or face.score >= SURE]
-        return sure or self._detector.look(rgb, box, WIDE_FACTOR)
+        near = nearest(self._detector.look(rgb, box, least=FOLLOWED), box)
+        return [near] if near else self._detector.look(rgb, box, WIDE_FACTOR)
 
     def _search(self, image: Image, known: list[Detection]) -> list[Detection]:
         # the first picture after a gap leaves nothing out: it is a start, or one of a folder of stills
@@ -114,7 +110,7 @@ def softmax(logits: NDArray[np.float32]) -> Scores:
 # -- how far a face can be relied on -----------------------------------------------------------------------------------
 
 # Each is a range over which a face goes from worthless to good.
-SIDE_PX: Final = (12.0, 40.0)  # the expression network was trained on 48 px
+SIDE_PX: Final = (16.0, 44.0)  # the expression network was trained on 48 px
 SHARPNESS: Final = (-2.0, -1.0)  # as a power of ten: FER2013 blurred by 2 and 0.9 px; untouched, 99 % are above -0.64
 TURN: Final = (0.7, 0.3)  # about 60 and 30 degrees: beyond, half of the face is gone
 LIGHT: Final = (12.0, 40.0)  # mean gray: 98 % of FER2013 is lighter than 40

@@ -8,10 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from device.inference.align import Box, overlap
-from device.inference.detect import Detection
+from device.inference.align import Box, centre, overlap
+from device.inference.detect import SURE, Detection
 
 FORGET_S: Final = 1.0  # two searches of the whole picture have then failed
+DOUBT_S: Final = (
+    2.1  # as long as someone may be unsure (a shirt can look a bit like a face): each tile had its turn then
+)
 REACH: Final = 1.5  # sizes of a face (20 cm) that it may be off: someone starting to walk, at 5 pictures a second
 GROWTH: Final = 2.0  # a face this much larger or smaller from one picture to the next is someone else's
 STEADINESS: Final = 0.5  # weight of the old velocity against the newly measured one: boxes jitter by some pixels
@@ -20,12 +23,17 @@ TOUCHING: Final = 0.1  # overlap from which a measured velocity may be the other
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """A followed face: its name, where it was seen last and when, and its velocity in pixels a second."""
+    """A followed face: its name, where and when it was last seen, when for sure, and its velocity (pixels a second)."""
 
     name: str
     face: Detection
     seen_at: float
+    sure_at: float
     velocity: tuple[float, float] = (0.0, 0.0)
+
+    def lasts(self, at: float) -> bool:
+        """Whether the person is still followed at a moment."""
+        return at - self.seen_at <= FORGET_S and at - self.sure_at <= DOUBT_S
 
     def expected(self, at: float) -> Box:
         """The box where this face should be at a moment."""
@@ -43,19 +51,19 @@ class People:
     named: int = 0
 
     def seen(self) -> tuple[Person, ...]:
-        """Those who were seen at this very moment."""
-        return tuple(person for person in self.persons if person.seen_at == self.at)
+        """Those who were seen at this very moment, for sure."""
+        return tuple(person for person in self.persons if person.sure_at == self.at)
 
     def follow(self, faces: Sequence[Detection], at: float, most: int) -> People:
         """The people after the faces found at `at`, later than the last; `most` are followed, the known first."""
-        known = [person for person in self.persons if at - person.seen_at <= FORGET_S]
+        known = [person for person in self.persons if person.lasts(at)]
         pairs = dict(_pairs([person.expected(at) for person in known], [face.box for face in faces]))
         kept = [
             _moved(person, faces[pairs[i]], at, _touches(i, known, at)) if i in pairs else person
             for i, person in enumerate(known)
         ]
         strangers = [face for j, face in enumerate(faces) if j not in pairs.values()][: max(0, most - len(kept))]
-        new = [Person(f"face-{self.named + k}", face, at) for k, face in enumerate(strangers, start=1)]
+        new = [Person(f"face-{self.named + k}", face, at, at) for k, face in enumerate(strangers, start=1)]
         return People(at, (*kept, *new), self.named + len(new))
 
 
@@ -71,22 +79,19 @@ def _pairs(expected: Sequence[Box], found: Sequence[Box]) -> Iterator[tuple[int,
 
 def _cost(expected: Box, found: Box) -> float:
     size, growth = (expected[2] + found[2]) / 2, abs(np.log(found[2] / expected[2]))
-    away = np.hypot(_middle(expected, 0) - _middle(found, 0), _middle(expected, 1) - _middle(found, 1)) / size
+    away = float(np.linalg.norm(np.subtract(centre(expected), centre(found)))) / size
     if away > REACH or growth > np.log(GROWTH):
         return np.inf
     return float(away + growth - overlap(expected, found))
 
 
-def _middle(box: Box, axis: int) -> float:
-    return box[axis] + box[axis + 2] / 2
-
-
 def _moved(person: Person, face: Detection, at: float, touches: bool) -> Person:
     passed_s = at - person.seen_at
+    person = replace(person, sure_at=at if face.score >= SURE else person.sure_at)
     if touches or passed_s <= 0:
         return replace(person, face=face, seen_at=at)
-    measured = [(_middle(face.box, axis) - _middle(person.face.box, axis)) / passed_s for axis in (0, 1)]
-    x, y = (STEADINESS * old + (1 - STEADINESS) * new for old, new in zip(person.velocity, measured, strict=True))
+    moved = np.subtract(centre(face.box), centre(person.face.box)) / passed_s
+    x, y = (STEADINESS * old + (1 - STEADINESS) * float(new) for old, new in zip(person.velocity, moved, strict=True))
     return replace(person, face=face, seen_at=at, velocity=(x, y))
 
 
