@@ -39,4 +39,6 @@ def events() -> list[Event]:
 
 def mood(emotion: Feeling) -> Mood:
     """A plain mood of that name."""
-    return Mood(200.0, emotion, confidence=0.6, shares=(("face", 1.0),), people=1, sensed_at=200.0)
+    return Mood(
+        200.0, emotion, confidence=0.6, shares=(("face", 1.0),), people=int(emotion != "absent"), sensed_at=200.0
+    )
