@@ -93,14 +93,19 @@ class VoicePath:
 
         A recording that holds only speech too short for an utterance is judged by that.
         """
-        found = self._found(features.resampled(_mono(_usable(samples)), rate_hz))
-        long = [heard for heard in found if self._long_enough(heard)]
-        return [self._judged(heard) for heard in long or found]
+        return [self.judge_heard(heard) for heard in self.find(samples, rate_hz)]
 
-    def _found(self, samples: Samples) -> list[Heard]:
+    def find(self, samples: NDArray[np.floating], rate_hz: int) -> list[Heard]:
+        """What `judge_sound` judges."""
         finder = UtteranceFinder(self._vad(), self._settings)
-        heard = list(finder.hear(Sound(0.0, samples, features.RATE_HZ)))
-        return heard + list(finder.flush())
+        mono = features.resampled(_mono(_usable(samples)), rate_hz)
+        found = list(finder.hear(Sound(0.0, mono, features.RATE_HZ)))
+        found += finder.flush()
+        return [heard for heard in found if self._long_enough(heard)] or found
+
+    def judge_heard(self, heard: Heard) -> JudgedUtterance:
+        """How one utterance of a recording sounds."""
+        return JudgedUtterance(heard.start_s, heard.end_s, self._scores(heard.samples), heard.clarity)
 
     def _told(self, found: Iterable[Heard]) -> Iterator[Utterance]:
         for heard in found:
@@ -109,9 +114,6 @@ class VoicePath:
 
     def _long_enough(self, heard: Heard) -> bool:
         return heard.end_s - heard.start_s >= self._settings.shortest_s
-
-    def _judged(self, heard: Heard) -> JudgedUtterance:
-        return JudgedUtterance(heard.start_s, heard.end_s, self._scores(heard.samples), heard.clarity)
 
     def _scores(self, samples: Samples) -> Scores:
         picture = features.voice_picture(features.high_pass(samples))

@@ -93,9 +93,9 @@ def read_members(folder: Path, corpus: str, names: Iterable[str]) -> Iterator[tu
             yield name, features.resampled(samples.mean(axis=1), rate_hz)
 
 
-def read_clips(folder: Path, corpus: str) -> Iterator[Clip]:
-    """Every clip of one speech corpus, untrimmed, in the order of its table."""
-    table = {row["file"]: row for row in rows_of(folder, corpus)}
+def read_clips(folder: Path, corpus: str, rows: Iterable[dict[str, str]] | None = None) -> Iterator[Clip]:
+    """The clips of some rows of a speech corpus, or all of them, untrimmed, in their order."""
+    table = {row["file"]: row for row in (rows_of(folder, corpus) if rows is None else rows)}
     for name, samples in read_members(folder, corpus, table):
         row = table[name]
         yield Clip(name, corpus, row["speaker"], samples, _target(corpus, row), is_held_out(corpus, row))
