@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import random
 import sys
@@ -53,7 +54,7 @@ def compose(
         return [
             _written(folder, piece, f"{number}/{len(scores)}", tell, seed) for number, piece in enumerate(scores, 1)
         ]
-    except (OSError, RuntimeError) as error:  # soundfile's errors are RuntimeErrors
+    except OSError as error:
         raise PlayerError(f"the demo pieces cannot be written to {folder}: {error}; free 25 MB there") from error
 
 
@@ -91,28 +92,28 @@ def _written(folder: Path, piece: Piece, count: str, tell: Callable[[str], None]
     tell(f"{count} composing {path.name}")
     part = folder / f".{path.name}.part"
     try:
-        _encode(part, samples(piece, seed))
-        _tag(part, piece)
+        part.write_bytes(encoded(piece, samples(piece, seed)))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return path
 
 
-def _encode(path: Path, wave: Wave) -> None:
+def encoded(piece: Piece, wave: Wave) -> bytes:
+    """Samples as a tagged Ogg Vorbis file, in memory: a full disk is told by the one write that follows."""
+    import mutagen
     import soundfile
 
-    with soundfile.SoundFile(path, "w", RATE_HZ, 2, "VORBIS", format="OGG", compression_level=QUALITY) as file:
+    media = io.BytesIO()
+    with soundfile.SoundFile(media, "w", RATE_HZ, 2, "VORBIS", format="OGG", compression_level=QUALITY) as file:
         for first in range(0, wave.shape[1], RATE_HZ):  # a whole piece in one call overruns the encoder's stack
             file.write(np.ascontiguousarray(wave[:, first : first + RATE_HZ].T))
-
-
-def _tag(path: Path, piece: Piece) -> None:
-    import mutagen
-
-    file = mutagen.File(path)
-    file.update({"title": piece.title, "artist": ARTIST, "album": ALBUM, "genre": piece.genre, "mood": piece.emotion})
-    file.save()
+    media.seek(0)
+    tagged = mutagen.File(media)
+    tagged.update({"title": piece.title, "artist": ARTIST, "album": ALBUM, "genre": piece.genre, "mood": piece.emotion})
+    media.seek(0)
+    tagged.save(media)
+    return media.getvalue()
 
 
 def _say(line: str) -> None:

@@ -40,6 +40,10 @@ TURN_S: Final = 0.05
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 CROSSFADE_S: Final = 2
+FADE_S: Final = 0.8
+FADE_STEPS: Final = 16
+"""Steps of 50 ms: MPD applies a volume at its next block of sound, so finer ones are not heard."""
+
 DEFAULT_PORT: Final = 6600
 NO_SUCH_SONG: Final = "[50@"
 """How MPD's answers begin when it does not know a file (ACK_ERROR_NO_EXIST)."""
@@ -160,22 +164,35 @@ class MpdPlayer:
 
     def _give(self, client: Any) -> None:
         """Put the wanted tracks in MPD's list and play them from the wanted place."""
-        wanted, self._wanted = self._wanted, replace(self._wanted, unheard=False)
+        wanted = self._wanted
+        before_pct = self._fade_out(client)
         client.clear()
         self._ours = self._add(client, wanted.tracks)
-        if wanted.volume_pct is not None:
-            _allow(lambda: client.setvol(wanted.volume_pct))
-        if wanted.status == "stopped":
-            return
-        if not self._ours:
+        self._wanted = replace(wanted, unheard=False)
+        volume_pct = before_pct if wanted.volume_pct is None else wanted.volume_pct
+        if volume_pct is not None:
+            _allow(lambda: client.setvol(volume_pct))
+        if wanted.tracks and not self._ours:
             self._wanted = replace(self._wanted, tracks=(), status="stopped")
-            raise PlayerError(
-                f"MPD finds none of {len(wanted.tracks)} tracks: is its music folder the one that is set?"
-            )
-        order = list(self._ours)
-        song = next((song for song in order if self._ours[song] == wanted.place), order[0])
-        position_s = wanted.position_s(time.monotonic())
-        client.seekid(song, f"{position_s:.2f}") if position_s > 0.5 else client.playid(song)
+            raise PlayerError(f"MPD finds none of {len(wanted.tracks)} tracks: is its music folder the one in [music]?")
+        if wanted.status != "stopped":
+            self._begin(client, wanted)
+
+    def _fade_out(self, client: Any) -> int | None:
+        """Let what plays die away, for a cut would startle; the volume that it had, or None where nothing plays."""
+        status = client.status()
+        if status["state"] != "play" or "volume" not in status:
+            return None
+        before_pct = int(status["volume"])
+        for step in range(FADE_STEPS - 1, 0, -1):
+            client.setvol(before_pct * step // FADE_STEPS)
+            self._stopping.wait(FADE_S / FADE_STEPS)
+        return before_pct
+
+    def _begin(self, client: Any, wanted: _Wanted) -> None:
+        song = next((song for song, place in self._ours.items() if place == wanted.place), next(iter(self._ours)))
+        position_s = 0.0 if wanted.unheard else wanted.position_s(time.monotonic())
+        client.seekid(song, f"{position_s:.2f}")
         if wanted.status == "paused":
             client.pause(1)
 
@@ -206,7 +223,10 @@ class MpdPlayer:
             with _connection(self._address) as client:
                 yield client
         except (mpd.MPDError, OSError) as error:
-            raise PlayerError(self._excuse(purpose, error)) from error
+            excuse = self._excuse(purpose, error)
+            if self._process and isinstance(error, TimeoutError):
+                self._process.kill()  # it hangs; the listening thread starts another
+            raise PlayerError(excuse) from error
 
     def _excuse(self, purpose: str, error: Exception) -> str:
         import mpd
@@ -229,8 +249,8 @@ class MpdPlayer:
                 self._listen()
             except (mpd.MPDError, OSError, PlayerError) as error:
                 self._lost(error)
-                if self._process and isinstance(error, TimeoutError):  # it hangs
-                    self._process.stop()
+                if self._process and isinstance(error, TimeoutError):
+                    self._process.kill()
             finally:
                 self._first_try.set()
             if time.monotonic() - since > LONGEST_PAUSE_S:
@@ -291,12 +311,18 @@ class MpdPlayer:
                 self._wanted = replace(self._wanted, status="stopped")
         self._complain(status.get("error", ""))
         if self._told is None or replace(self._told, at=state.at) != state:
-            self._told = state
+            self._say(state)
+
+    def _say(self, state: PlayerState) -> None:
+        try:
             self._tell(state)
+            self._told = state
+        except OverflowError as error:  # the listener will hear of the next change
+            log.error("mpd: nobody takes the news that it has %s: %s", state.status, error)
 
     def _complain(self, error: str) -> None:
         if error and error != self._error:
-            log.warning("mpd: %s", error)
+            log.warning("mpd: %s%s", error, "; is [music] output the right one?" if "open" in error.lower() else "")
         self._error = error
 
     def _state(self, status: Mapping[str, str], song: Mapping[str, Any]) -> PlayerState:
@@ -332,8 +358,7 @@ class MpdPlayer:
             return
         log.log(logging.DEBUG if self._failure else logging.WARNING, "mpd: %s", reason)
         if not self._failure:
-            self._told = PlayerState(now, "failed", None, self._wanted.volume_pct or 0, self.output_name)
-            self._tell(self._told)
+            self._say(PlayerState(now, "failed", None, self._wanted.volume_pct or 0, self.output_name))
         self._failure = reason
 
     def _regained(self) -> None:

@@ -128,6 +128,11 @@ class MpdProcess:
             self._process.kill()
             self._process.wait(STOP_S)
 
+    def kill(self) -> None:
+        """End the process at once, for one that hangs; returns before it has ended."""
+        if self._process:
+            self._process.kill()
+
     def close(self) -> None:
         """Stop, and remove the socket's folder."""
         self.stop()

@@ -1,5 +1,7 @@
 """What is written can be heard, is not clipped, is tagged, and sounds like its mood."""
 
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -112,14 +114,28 @@ def test_what_is_there_is_kept(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns == before
 
 
-def test_a_failure_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path, piece: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 100 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small file system (root)")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
-    monkeypatch.setattr(demo, "_tag", fail)
+
+def test_a_full_disk_is_told_and_holds_no_half_file(full_disk: Path) -> None:
     with pytest.raises(PlayerError, match="No space left on device; free 25 MB there"):
-        demo.compose(tmp_path, scores=SHORT)
-    assert list(tmp_path.iterdir()) == []
+        demo.compose(full_disk, scores=SHORT)
+    assert list(full_disk.iterdir()) == []
+
+
+def test_a_file_that_was_cut_short_is_not_taken_for_a_piece(tmp_path: Path) -> None:
+    (tmp_path / ".happy - Sunlit Kitchen.ogg.part").write_bytes(b"cut short")
+    demo.compose(tmp_path, scores=SHORT)
+    assert len(Folder(tmp_path).tracks()) == len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_folder_that_cannot_be_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

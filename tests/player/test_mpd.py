@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from device.player import mpd as player_module
 from device.player import mpd_process
 from device.player.mpd import MpdPlayer, chosen_output
 from device.signals import PlayerError, Queue, Track
+from tests.fakes.pulse import SINK, PrivatePulse
 from tests.player.conftest import LIMIT_S, Stage, needs_mpd, tone
 
 pytestmark = needs_mpd
@@ -210,8 +212,6 @@ def test_a_pause_survives_the_death_of_mpd(stage: Stage) -> None:
 
 def test_an_mpd_that_hangs_is_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(player_module, "ANSWER_S", 0.7)
-    monkeypatch.setattr(player_module, "QUIET_S", 1.0)
-    monkeypatch.setattr(mpd_process, "STOP_S", 0.3)
     player, diary = stage.player()
     player.play(queue(stage.library, "Late Rain"))
     diary.playing("Late Rain")
@@ -303,6 +303,26 @@ def test_an_mpd_of_the_owner_by_address_is_used_and_left_running(stage: Stage) -
         assert client.status()["state"] == "play"
 
 
+def test_an_mpd_by_host_and_port(stage: Stage, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "mpd.conf").write_text(
+        f'music_directory "{stage.library}"\ndb_file "{tmp_path / "db"}"\nbind_to_address "127.0.0.1"\nport "{port}"\n'
+        'audio_output {\ntype "null"\nname "out"\n}\n'
+    )
+    server = subprocess.Popen(["mpd", "--no-daemon", "--stderr", tmp_path / "mpd.conf"], stderr=subprocess.DEVNULL)
+    try:
+        player, diary = stage.player(mpd_address=f"127.0.0.1:{port}")
+        diary.wait_for(lambda state: state.status == "stopped")
+        player.play(queue(stage.library, "Late Rain"))
+        assert diary.playing("Late Rain").device == f"MPD at 127.0.0.1:{port}"
+        player.close()
+    finally:
+        server.terminate()
+        server.wait(LIMIT_S)
+
+
 def test_music_that_an_owners_mpd_plays_already_is_the_listeners(stage: Stage) -> None:
     own, _ = stage.player()
     own.play(queue(stage.library, "Late Rain"))
@@ -386,6 +406,56 @@ def test_the_output_is_the_one_that_is_set_and_auto_finds_cards(tmp_path: Path) 
     assert not mpd_process._has_card(cards)
     cards.write_text(" 0 [Headphones     ]: bcm2835_headpho - bcm2835 Headphones\n")
     assert mpd_process._has_card(cards)
+
+
+def test_nobody_who_listens_is_no_reason_to_stop(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    player, diary = stage.player()
+    player._tell = lambda state: (_ for _ in ()).throw(OverflowError("1000 messages wait"))
+    mark = diary.mark()
+    player.play(queue(stage.library, "Tone 1", "Late Rain"))
+    while "1000 messages wait" not in caplog.text:
+        assert not player._stopping.wait(0.02)
+    player._tell = diary
+    diary.playing("Late Rain", after=mark)
+
+
+def test_a_sound_card_that_cannot_be_opened_is_told(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ALSA_CONFIG_PATH", "/nowhere")
+    player, diary = stage.player(output="alsa")
+    player.play(queue(stage.library, "Late Rain"))
+    assert diary.wait_for(lambda state: state.status == "failed").device == "MPD on the sound card"
+    assert 'Failed to open "attune" (alsa)' in caplog.text
+    assert "is [music] output the right one?" in caplog.text
+
+
+def test_what_is_queued_comes_out_of_pulseaudio(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulse = PrivatePulse(tmp_path, rate_hz=44_100)
+    pulse.start()
+    try:
+        for name in ("PULSE_SERVER", "HOME", "XDG_RUNTIME_DIR"):
+            monkeypatch.setenv(name, pulse.environment[name])
+        player, diary = stage.player(output="pulse")
+        player.play(queue(stage.library, "Sunlit Kitchen", volume_pct=100))
+        diary.playing("Sunlit Kitchen")
+        heard = recorded(pulse, seconds=3)
+        player.close()
+    finally:
+        pulse.kill()
+    assert 20 * np.log10(np.sqrt(np.mean(heard**2))) > -45.0
+    (kitchen,) = tracks(stage.library, "Sunlit Kitchen")
+    assert likeness(heard[44_100:], stage.library / kitchen.uri) > 0.8
+
+
+def recorded(pulse: PrivatePulse, seconds: int) -> np.ndarray:
+    """What comes out of the sink, n x 2 in -1..1."""
+    command = ["parec", "-d", f"{SINK}.monitor", "--format=s16le", "--rate=44100", "--channels=2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=pulse.environment) as recorder:
+        assert recorder.stdout
+        heard = recorder.stdout.read(44_100 * 4 * seconds)
+        recorder.kill()
+    return np.frombuffer(heard, "<i2").reshape(-1, 2) / 32_768.0
 
 
 def test_settings_of_mpd_keep_odd_paths_whole(stage: Stage, tmp_path: Path) -> None:
