@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import struct
 import threading
 import time
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 Clock = Callable[[], float]
 Backend = Literal["V4L2", "FFMPEG", "GSTREAMER"]
 
-OPEN_S: Final = 5.0
-"""Seconds that a stream gets to answer, and a camera to give its first picture."""
+OPEN_S: Final = 10.0
+"""Seconds that a stream gets to answer and to show its kind: at 5 pictures a second FFmpeg takes more than 5."""
+FIRST_S: Final = 5.0
+"""Seconds that a camera gets to give its first picture, when one is looked for."""
 GONE_S: Final = 4.0
 """Seconds without a picture after which a camera counts as gone."""
 CLOSE_S: Final = 2.0
@@ -255,6 +258,8 @@ class OpenCvCamera:
                 "this OpenCV has no GStreamer (pip's never has); use the system's: `apt install python3-opencv`, a "
                 "venv with --system-site-packages, and `pip uninstall opencv-python-headless` in it"
             )
+        # The one way to tell OpenCV's FFmpeg anything: UDP, its first choice, loses pieces of pictures over Wi-Fi.
+        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_flags;prefer_tcp|analyzeduration;1000000")
         capture = cv2.VideoCapture(self._source, getattr(cv2, f"CAP_{self._backend}"), self._parameters())
         if not capture.isOpened():
             capture.release()
@@ -341,7 +346,7 @@ class AutoCamera:
         for camera in self._candidates():
             try:
                 camera.open()
-                if camera.read(OPEN_S) is not None:
+                if camera.read(FIRST_S) is not None:
                     self._camera, self.name = camera, camera.name
                     return
                 reasons.append(f"{camera.name} gives no picture")

@@ -29,6 +29,11 @@ class MjpegServer:
     def address(self) -> str:
         return f"http://user:secret@127.0.0.1:{self.port}/video?token=secret"
 
+    @property
+    def level(self) -> int:
+        """The gray of the picture that was sent last."""
+        return self.sent * STEP % 256
+
     def start(self) -> None:
         self._ending.clear()
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())

@@ -19,9 +19,11 @@ from device.sensors.camera import AutoCamera, OpenCvCamera, PiCamera, open_camer
 from device.signals import Health, Image, SensorError
 from tests.fakes import picamera2
 from tests.fakes.mjpeg import STEP, MjpegServer
+from tests.fakes.rtsp import RtspServer
 from tests.sensors.clips import flash_and_beep
 
 LIMIT_S = 30.0
+Server = MjpegServer | RtspServer
 SETTINGS = config.Camera(rate_fps=20.0)
 
 
@@ -141,36 +143,35 @@ class TestPiCamera:
 
 
 class TestStream:
-    @pytest.fixture
-    def server(self) -> Iterator[MjpegServer]:
-        server = MjpegServer()
+    @pytest.fixture(params=[MjpegServer, RtspServer], ids=["HTTP", "RTSP"])
+    def server(self, request: pytest.FixtureRequest) -> Iterator[Server]:
+        server = request.param()
         server.start()
         yield server
         server.kill()
 
     @pytest.fixture
-    def stream(self, server: MjpegServer) -> Iterator[Sensor]:
+    def stream(self, server: Server) -> Iterator[Sensor]:
         sensor = open_camera(msgspec.structs.replace(SETTINGS, source=server.address))
         yield sensor
         sensor.close()
 
-    def test_the_newest_picture_comes(self, server: MjpegServer, stream: Sensor) -> None:
+    def test_the_newest_picture_comes(self, server: Server, stream: Sensor) -> None:
         stream.open()
         first(stream)
         time.sleep(1.0)  # a slow consumer: 25 pictures pass
         image = first(stream)
-        level = server.sent * STEP % 256
-        behind = (level - image.pixels.mean()) % 256 / STEP
+        behind = (server.level - image.pixels.mean()) % 256 / STEP
         assert behind < 12, "pictures wait in a queue"
 
-    def test_large_pictures_are_made_smaller(self, server: MjpegServer) -> None:
+    def test_large_pictures_are_made_smaller(self, server: Server) -> None:
         server.size = (1280, 720)
         sensor = open_camera(msgspec.structs.replace(SETTINGS, source=server.address))
         sensor.open()
         assert first(sensor).pixels.shape == (360, 640, 3)
         sensor.close()
 
-    def test_killed_and_restarted(self, server: MjpegServer, stream: Sensor) -> None:
+    def test_killed_and_restarted(self, server: Server, stream: Sensor) -> None:
         """Under a Worker, as in the appliance: the stream is lost, told once, and comes back by itself."""
         images: list[float] = []
         told: list[Health] = []
@@ -201,7 +202,7 @@ class TestStream:
             worker.stop()
             assert worker.join(LIMIT_S)
 
-    def test_a_stall_is_told(self, server: MjpegServer, stream: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_stall_is_told(self, server: Server, stream: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(camera, "GONE_S", 1.0)
         stream.open()
         first(stream)
@@ -209,9 +210,9 @@ class TestStream:
         error = until_it_fails(stream)
         assert "check its cable or network" in error or "has gone" in error
 
-    def test_no_server(self, server: MjpegServer, stream: Sensor) -> None:
+    def test_no_server(self, server: Server, stream: Sensor) -> None:
         server.kill()
-        with pytest.raises(SensorError, match=r"^http://127\.0\.0\.1:\d+/video cannot be opened; check the address"):
+        with pytest.raises(SensorError, match=r"^(http|rtsp)://127\.0\.0\.1:\d+/\w+ cannot be opened; check the"):
             stream.open()
 
     @staticmethod
