@@ -70,7 +70,10 @@ class Subscriber:
             if line.startswith("attune/"):
                 self.lines.append(line.rstrip("\n"))
 
-    def close(self) -> None:
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait(LIMIT_S)
         self._thread.join(LIMIT_S)
@@ -153,7 +156,7 @@ def test_commands_arrive_once_and_old_ones_never(
         assert box.get(0.1) is None
     refused = [record.message for record in caplog.records if "command refused" in record.message]
     assert len(refused) == 3
-    assert "'loud' is not a whole number from 0 to 100" in refused[0]
+    assert "a whole number from 0 to 100" in refused[0]
 
 
 def test_a_full_inbox_is_told_and_nothing_breaks(broker: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
@@ -194,10 +197,9 @@ def test_a_broker_killed_and_restarted_gets_everything_again(
             sink.offer(mood(2.0 + number, "happy" if number % 2 else "fear"))
             sink.offer(decision(2.0 + number, f"queued {number}"))
         broker.start()
-        witness = Subscriber(broker.port, "attune/lab/#")
-        assert until(lambda: any("queued 4" in line for line in witness.lines))
-        seen = mosquitto.retained(broker.port, "attune/#", 5)
-        witness.close()
+        with Subscriber(broker.port, "attune/lab/#") as witness:
+            assert until(lambda: any("queued 4" in line for line in witness.lines))
+            seen = mosquitto.retained(broker.port, "attune/#", 5)
     assert seen.keys() == {
         f"attune/lab/{name}" for name in ("availability", "state", "health/camera", "camera", "decision")
     }
@@ -305,15 +307,14 @@ def test_a_silent_port_is_no_connection(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_estimates_only_when_asked_for(broker: Mosquitto, box: Mailbox[Command]) -> None:
     estimate = Estimate(1.0, "face", (0.1,) * 6 + (0.4,), 0.8)
-    witness = Subscriber(broker.port, "attune/lab/#")
-    for wanted in (False, True):
-        with Mqtt(settings(broker.url, estimates=wanted), box.put) as sink:
-            assert until(lambda: sink.connected)
-            sink.diagnose(estimate)
-        assert until(lambda: witness.lines[-1:] == ["attune/lab/availability offline"])
-        witness.lines.append(f"-- {wanted}")
-    assert until(lambda: any("/estimate/" in line for line in witness.lines))
-    witness.close()
+    with Subscriber(broker.port, "attune/lab/#") as witness:
+        for wanted in (False, True):
+            with Mqtt(settings(broker.url, estimates=wanted), box.put) as sink:
+                assert until(lambda: sink.connected)
+                sink.diagnose(estimate)
+            assert until(lambda: witness.lines[-1:] == ["attune/lab/availability offline"])
+            witness.lines.append(f"-- {wanted}")
+        assert until(lambda: any("/estimate/" in line for line in witness.lines))
     assert len([line for line in witness.lines if "/estimate/face" in line]) == 1
 
 
