@@ -11,9 +11,10 @@ from flask import Flask, Response, abort, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from companion_web import guard
-from companion_web.commands import LONGEST_SENTENCE, parse
+from companion_web.commands import parse
 from companion_web.streams import Streams
 from device.board import Board
+from device.commands import LONGEST_SENTENCE
 from device.config import Web
 from device.signals import Command
 

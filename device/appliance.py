@@ -19,7 +19,7 @@ from device.broker import EmbeddedBroker
 from device.clock import clock
 from device.compose import demo_settings, make_brain, music_folder, obey, with_kept
 from device.config import Config, state_folder
-from device.health import Watchdog
+from device.health import Watchdog, watch_machine
 from device.inference.senses import open_face, open_text, open_voice
 from device.journal import Journal
 from device.mqtt import Mqtt
@@ -88,6 +88,7 @@ class Appliance:
         self._start_music()
         self._start_senses()
         self._start_page()
+        self._work("machine", watch_machine(self._tell))
         self._watchdog.ready()
         log.info("ready after %.1f s; %s", time.monotonic() - started, self._where())
 

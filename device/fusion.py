@@ -180,7 +180,7 @@ def _ranked(scores: Iterable[float]) -> list[tuple[Emotion, float]]:
 
 def _mood(fused: Fused, held: Feeling) -> Mood:
     if held == "absent" or not fused.scores:
-        return Mood(fused.at, held, people=fused.people, sensed_at=fused.sensed_at)
+        return Mood(fused.at, held, sensed_at=fused.sensed_at)
     ranked = _ranked(fused.scores)
     of_held = dict(ranked).get(held, ranked[0][1]) if held != "unclear" else ranked[0][1]
     others = [pair for pair in ranked if pair[0] != held]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, cast, get_args
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,34 +279,6 @@ class Command:
     kind: CommandKind
     value: str = ""
     who: str = "room"
-
-
-LONGEST_SENTENCE = 500
-"""Characters of a sentence that a person may send."""
-
-
-def command(at: float, kind: str, value: str = "", who: str = "room") -> Command:
-    """A command that can be obeyed; raises ValueError, saying what is allowed, for any other."""
-    allowed: dict[str, tuple[str, ...]] = {
-        "pause": ("",),
-        "resume": ("",),
-        "next": ("",),
-        "camera": ("on", "off"),
-        "microphone": ("on", "off"),
-        "strategy": get_args(Strategy),
-        "sense": ("all", "face", "voice", "text"),
-    }
-    if kind == "say":
-        if not 0 < len(value.strip()) <= LONGEST_SENTENCE:
-            raise ValueError(f"say: a sentence of 1 to {LONGEST_SENTENCE} characters, please")
-    elif kind == "volume":
-        if not (value.isascii() and value.isdigit() and len(value) <= 3 and int(value) <= 100):
-            raise ValueError("volume: a whole number from 0 to 100, please")
-    elif kind not in allowed:
-        raise ValueError(f"unknown command; known are {', '.join([*allowed, 'say', 'volume'])}")
-    elif value not in allowed[kind]:
-        raise ValueError(f"{kind}: {' or '.join(repr(choice) for choice in allowed[kind])}, please")
-    return Command(at, cast(CommandKind, kind), value, who)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from device import commands
 from device.signals import (
     EMOTIONS,
     Command,
-    CommandKind,
     Decision,
     Estimate,
     Event,
@@ -26,9 +26,7 @@ from device.signals import (
     Track,
 )
 
-LONGEST_WORDS: Final = 1_000
-"""Characters of a sentence that are taken."""
-LARGEST_COMMAND_BYTES: Final = 4 * LONGEST_WORDS
+LARGEST_COMMAND_BYTES: Final = 4 * commands.LONGEST_SENTENCE
 """UTF-8 needs at most 4 bytes a character."""
 MOST_TRACKS: Final = 100
 """Tracks of a queue that are published; the settings allow no longer queue."""
@@ -127,10 +125,10 @@ def command(device: str, topic: str, message: bytes, at: float) -> Command | Non
     except UnicodeDecodeError:
         raise ValueError(f"{name}/set: not UTF-8 text") from None
     try:
-        kind, value = COMMANDS[name](words.strip())
+        kind, value = _OWN_WORDS[name](words.strip()) if name in _OWN_WORDS else (name, words)
+        return commands.command(at, kind, value)
     except ValueError as error:
         raise ValueError(f"{name}/set: {error}") from None
-    return Command(at, kind, value)
 
 
 # -- what goes out -----------------------------------------------------------------------------------------------------
@@ -229,71 +227,22 @@ def _level(name: str) -> str:
 
 # -- what comes in -----------------------------------------------------------------------------------------------------
 
-Order = tuple[CommandKind, str]
+
+def _pause(value: str) -> tuple[str, str]:
+    orders = {"on": "pause", "off": "resume"}
+    if value.lower() not in orders:
+        raise ValueError("value must be one of on, off")
+    return orders[value.lower()], ""
 
 
-def _one_of(text: str, *allowed: str) -> str:
-    value = text.lower()
-    if value not in allowed:
-        raise ValueError(f"{_shown(text)} is not one of {', '.join(allowed)}")
-    return value
-
-
-def _shown(text: str) -> str:
-    """The start of a refused value in plain ASCII, so that a log line stays one line."""
-    return ascii(text[:20])
-
-
-def _pause(text: str) -> Order:
-    return ("pause" if _one_of(text, "on", "off") == "on" else "resume"), ""
-
-
-def _next(text: str) -> Order:
-    _one_of(text, "press")
+def _next(value: str) -> tuple[str, str]:
+    if value.lower() != "press":
+        raise ValueError("value must be press")
     return "next", ""
 
 
-def _camera(text: str) -> Order:
-    return "camera", _one_of(text, "on", "off")
+_OWN_WORDS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = MappingProxyType({"pause": _pause, "next": _next})
+"""Topics whose values are those of a switch and a button in home automation."""
 
-
-def _microphone(text: str) -> Order:
-    return "microphone", _one_of(text, "on", "off")
-
-
-def _strategy(text: str) -> Order:
-    return "strategy", _one_of(text, "match", "lift", "soothe")
-
-
-def _sense(text: str) -> Order:
-    return "sense", _one_of(text, "all", "face", "voice", "text")
-
-
-def _volume(text: str) -> Order:
-    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > 100:
-        raise ValueError(f"{_shown(text)} is not a whole number from 0 to 100")
-    return "volume", str(int(text))
-
-
-def _say(text: str) -> Order:
-    if len(text) > LONGEST_WORDS:
-        raise ValueError(f"{len(text):,} characters are too many; {LONGEST_WORDS:,} are the most")
-    words = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text).split())
-    if not words:
-        raise ValueError("there are no words in it")
-    return "say", words
-
-
-COMMANDS: Final[Mapping[str, Callable[[str], Order]]] = MappingProxyType(
-    {
-        "pause": _pause,
-        "next": _next,
-        "camera": _camera,
-        "microphone": _microphone,
-        "say": _say,
-        "strategy": _strategy,
-        "volume": _volume,
-        "sense": _sense,
-    }
-)
-"""What each command topic takes; an empty message is never a command, as clearing a retained one sends it."""
+COMMANDS: Final = ("pause", "next", "camera", "microphone", "say", "strategy", "volume", "sense")
+"""Topics that take commands; an empty message is never one, as clearing a retained one sends it."""

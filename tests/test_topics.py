@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -196,8 +198,8 @@ def parse(name: str, message: bytes) -> Command | None:
         ("volume", b"007", "volume", "7"),
         ("volume", b"100", "volume", "100"),
         ("say", "Schön\tist  das\x00\n".encode(), "say", "Schön ist das"),
-        ("say", b"x" * 1000, "say", "x" * 1000),
-        ("say", "\U0001f600".encode() * 1000, "say", "\U0001f600" * 1000),
+        ("say", b"x" * 500, "say", "x" * 500),
+        ("say", "\U0001f600".encode() * 500, "say", "\U0001f600" * 500),
     ],
 )
 def test_commands(name: str, message: bytes, kind: Any, value: str) -> None:
@@ -207,21 +209,21 @@ def test_commands(name: str, message: bytes, kind: Any, value: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message", "complaint"),
     [
-        ("pause", b"maybe", "'maybe' is not one of on, off"),
-        ("pause", b" ", "'' is not one of"),
-        ("next", b"on", "is not one of press"),
+        ("pause", b"maybe", "one of on, off"),
+        ("pause", b" ", "one of on, off"),
+        ("next", b"on", "must be press"),
         ("camera", b"\xff\xfe", "not UTF-8"),
-        ("camera", b"on\x00", "not one of"),
+        ("camera", b"on\x00", "one of on, off"),
         ("volume", b"101", "whole number from 0 to 100"),
         ("volume", b"-1", "whole number"),
         ("volume", b"1e1", "whole number"),
         ("volume", "٣".encode(), "whole number"),
-        ("volume", b"9" * 4000, "whole number"),
-        ("strategy", "ａ\u202e".encode(), r"\\uff41"),
-        ("sense", b"body", "not one of all, face, voice, text"),
-        ("say", b"x" * 1001, "1,001 characters are too many"),
+        ("volume", b"9" * 1000, "whole number"),
+        ("strategy", "ａ\u202e".encode(), "one of match, lift, soothe"),
+        ("sense", b"body", "one of all, face, voice, text"),
+        ("say", b"x" * 501, "this one has 501"),
         ("say", b"x" * 5000, "5,000 bytes are too many"),
-        ("say", b" \x00\t ", "no words"),
+        ("say", b" \x00\t ", "type a sentence"),
         ("say", b"caf\xe9", "not UTF-8"),
     ],
 )
@@ -264,3 +266,25 @@ def test_clearing_a_retained_command_is_no_command(name: str) -> None:
 
 def test_every_command_is_subscribed() -> None:
     assert topics.command_filters("k") == tuple(f"attune/k/{name}/set" for name in topics.COMMANDS)
+
+
+# -- the contract for people -------------------------------------------------------------------------------------------
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "mqtt.md").read_text(encoding="utf-8")
+
+
+def test_every_topic_is_documented() -> None:
+    published = {item.topic for event, _ in GOLDEN for item in topics.publications("kitchen", event)}
+    names = {topic.split("/")[2] for topic in published} | {"availability", "estimate"}
+    assert [name for name in sorted(names) if not re.search(rf"`{name}[`/]", DOCUMENT)] == []
+
+
+def test_every_command_is_documented() -> None:
+    rows = DOCUMENT.partition("## Commands")[2]
+    assert [name for name in topics.COMMANDS if f"`{name}`" not in rows] == []
+
+
+@pytest.mark.parametrize("event", [event for event, published in GOLDEN if published])
+def test_every_field_is_documented(event: Event) -> None:
+    if not isinstance(event, Setting):
+        assert [name for name in topics.payload(event) if f'"{name}"' not in DOCUMENT] == []

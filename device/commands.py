@@ -1,0 +1,67 @@
+"""Checks what people ask for, whether it comes from the page or by MQTT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, cast, get_args
+from unicodedata import category
+
+from device.signals import Command, CommandKind, Strategy
+
+LONGEST_SENTENCE: Final = 500
+"""Characters; a longer text says more than one mood."""
+
+
+def command(at: float, kind: str, value: str = "", who: str = "room") -> Command:
+    """The command that Attune can obey; raises ValueError with one line for the person who asked."""
+    if kind not in get_args(CommandKind):
+        raise ValueError(f"kind must be one of {', '.join(get_args(CommandKind))}")
+    return Command(at, cast(CommandKind, kind), _CHECKS[kind](value.strip()), who)
+
+
+def _nothing(value: str) -> str:
+    if value:
+        raise ValueError("this command takes no value")
+    return value
+
+
+def _volume(value: str) -> str:
+    if not (value.isascii() and value.isdigit() and len(value) <= 3 and int(value) <= 100):
+        raise ValueError("volume must be a whole number from 0 to 100")
+    return str(int(value))
+
+
+def _sentence(value: str) -> str:
+    words = " ".join("".join(" " if category(sign) == "Cc" else sign for sign in value).split())
+    if not words:
+        raise ValueError("type a sentence first")
+    if len(words) > LONGEST_SENTENCE:
+        raise ValueError(f"a sentence may have {LONGEST_SENTENCE} characters, this one has {len(words)}")
+    if any(category(sign) == "Cs" for sign in words):  # half of a surrogate pair, which nothing could write down
+        raise ValueError("the sentence holds signs that are no text")
+    return words
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value.lower() not in known:
+            raise ValueError(f"value must be one of {', '.join(known)}")
+        return value.lower()
+
+    return check
+
+
+_CHECKS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
+    {
+        "pause": _nothing,
+        "resume": _nothing,
+        "next": _nothing,
+        "volume": _volume,
+        "camera": _one_of("on", "off"),
+        "microphone": _one_of("on", "off"),
+        "say": _sentence,
+        "strategy": _one_of(*get_args(Strategy)),
+        "sense": _one_of("all", "face", "voice", "text"),
+    }
+)
