@@ -278,7 +278,9 @@ def single(voice: str, beats: float = 8.0, pitch: int = 45) -> Part:
     return play
 
 
-def melody(voice: str, rhythm: str, low: int, high: int, *, leaps: float, step: float = 0.5) -> Part:
+def melody(
+    voice: str, rhythm: str, low: int, high: int, *, leaps: float, falls: float = 0.4, step: float = 0.5
+) -> Part:
     """A motif, drawn once, that follows the chords.
 
     Long notes and those on strong beats are chord tones; the others walk the scale, or with probability `leaps` leap to
@@ -286,7 +288,7 @@ def melody(voice: str, rhythm: str, low: int, high: int, *, leaps: float, step: 
     """
 
     def play(spans: Sequence[Span], scale: Scale, rng: random.Random) -> Iterator[Note]:
-        shape = [(rng.choice((-1, -1, 0, 1, 1)), rng.random() < leaps) for _ in strokes(rhythm, step)]
+        shape = [(way, rng.random() < leaps) for way in _ways(len(strokes(rhythm, step)), falls, rng)]
         pitch = (low + high) // 2
         for place, (hit, span) in enumerate(_hits(spans, rhythm, step)):
             turn, number = divmod(place, len(shape))
@@ -297,6 +299,15 @@ def melody(voice: str, rhythm: str, low: int, high: int, *, leaps: float, step: 
             yield Note(hit.at, hit.beats * 0.97, pitch, _touch(hit.loud, rng), voice)
 
     return play
+
+
+def _ways(count: int, falls: float, rng: random.Random) -> list[int]:
+    """Steps down (-1, with probability `falls`), up (1) and none (0): a tone is never struck three times."""
+    ways: list[int] = []
+    for _ in range(count):
+        still = 0.0 if not ways or ways[-1] == 0 else 0.15
+        ways += rng.choices((-1, 0, 1), (falls, still, 0.8 - falls))
+    return ways
 
 
 def _step(pitch: int, way: int, tones: Sequence[int], low: int, high: int) -> int:

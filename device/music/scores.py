@@ -72,8 +72,8 @@ def _sad() -> tuple[Piece, ...]:
         {
             "g": broken("guitar", "02341432", middle=52, hold=3.0),
             "b": bass("bass", "X-------", low=33),
-            "m": melody("cello", "X---x-x- X-----..", 50, 65, leaps=0.15),
-            "f": melody("flute", "....x-x- x-X---..", 64, 77, leaps=0.15),
+            "m": melody("cello", "X--xx-x- X-x-X-..", 50, 65, leaps=0.3, falls=0.55),
+            "f": melody("flute", "....x-x- x-X---..", 64, 77, leaps=0.3, falls=0.55),
             "s": pad("strings", middle=57),
         },
         (
@@ -86,7 +86,7 @@ def _sad() -> tuple[Piece, ...]:
         "Late Rain", "sad", "piano", 58.0, "D minor",
         {
             "l": broken("piano", "02432343", middle=50, hold=3.5),
-            "m": melody("piano", "X--xX--- x-x-X---", 65, 79, leaps=0.2),
+            "m": melody("piano", "X--xX--- x-x-X---", 65, 79, leaps=0.2, falls=0.55),
             "s": pad("strings", middle=60),
             "c": chords("piano", "X-------", middle=52, strum=0.06),
         },
