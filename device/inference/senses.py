@@ -11,7 +11,7 @@ from device.inference.text import TextPath, calibration_from, load_tokenizer
 from device.inference.voice import SileroDetector, VoicePath
 from device.signals import ModelError
 
-NAMES = ("face", "face_short_range", "face_full_range", "face_yunet")
+NAMES = ("face", "face_short_range", "face_full_range", "face_yunet", "voice", "text", "text_tokenizer")
 
 
 def specs(config: Config) -> dict[str, ModelSpec]:
