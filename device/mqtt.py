@@ -35,6 +35,8 @@ TURN_S: Final = 1.0
 """Longest wait of the publishing thread between two signs of life."""
 CONFIRMATION_S: Final = 0.02
 """Wait between two looks at whether messages are confirmed, while any is not."""
+STEADY_S: Final = 10.0
+"""A connection that ends sooner, twice running, points to two devices of one name: brokers then end the older one."""
 MOST_UNCONFIRMED: Final = 20
 """Messages on their way at once; the rest waits here, where newer state replaces older."""
 FAREWELL_S: Final = 2.0
@@ -157,6 +159,8 @@ class Mqtt:
         self._connected = False
         self._fresh = False
         self._trouble = ""
+        self._greeted_at = 0.0
+        self._short = 0
         self._in_hand = False
         self._losing = False
         self._lost_before = 0
@@ -228,6 +232,7 @@ class Mqtt:
     def _publish(self, worker: Worker) -> None:
         while not worker.stopping.is_set():
             worker.beat()
+            self._settle()
             publication = self._next()
             if publication is not None:
                 self._send(publication)
@@ -320,14 +325,19 @@ class Mqtt:
         # what was on its way must not be sent again after newer state of the same topic: we begin anew ourselves
         client.drop_out_messages()
         client.subscribe([(topic, 1) for topic in topics.command_filters(self._settings.device)])
-        log.info("mqtt: connected to %s", self._address)
-        self._trouble = ""
+        self._greeted_at = self._clock()
         with self._changed:
             self._connected = self._fresh = True
             lost, self._lost_before, self._losing = self._outbox.lost - self._lost_before, self._outbox.lost, False
             self._changed.notify_all()
         if lost:
             log.warning("mqtt: %d messages were lost for want of a broker", lost)
+        if not self._is_flapping():
+            self._works()
+
+    def _works(self) -> None:
+        log.info("mqtt: connected to %s", self._address)
+        self._trouble = ""
         self._tell(Health(self._clock(), "mqtt", "works", f"connected to {self._address}"))
 
     def _failed(self, client: Client, _: Any) -> None:
@@ -337,8 +347,25 @@ class Mqtt:
         with self._changed:
             was_connected, self._connected = self._connected, False
             self._changed.notify_all()
-        if was_connected and not self._closed:
+        if not was_connected or self._closed:
+            return
+        self._short = self._short + 1 if self._clock() - self._greeted_at < STEADY_S else 0
+        if self._is_flapping():
+            name = self._settings.device
+            self._troubled(
+                f"{self._address} ends each connection at once; is another Attune's [mqtt] device {name} too?"
+            )
+        else:
             self._troubled(f"{self._address}: the broker left; we wait for it")
+
+    def _is_flapping(self) -> bool:
+        return self._short >= 2
+
+    def _settle(self) -> None:
+        """Notice that a connection has come to last."""
+        if self._connected and self._is_flapping() and self._clock() - self._greeted_at >= STEADY_S:
+            self._short = 0
+            self._works()
 
     def _subscribed(self, client: Client, _: Any, mid: int, reasons: list[Any], properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):

@@ -305,6 +305,23 @@ def test_a_silent_port_is_no_connection(caplog: pytest.LogCaptureFixture) -> Non
             sink.close()
 
 
+def test_two_devices_of_one_name_are_told(
+    broker: Mosquitto, box: Mailbox[Command], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    told: list[Health] = []
+    with Mqtt(settings(broker.url), box.put, tell=told.append) as one:
+        assert until(lambda: one.connected)
+        with Mqtt(settings(broker.url), box.put) as two:
+            two.offer(mood(1.0))
+            assert until(lambda: "another Attune's [mqtt] device lab" in caplog.text)
+            seen = len(caplog.records)
+            time.sleep(3.0)  # during which they go on ending each other's connections
+            assert len([r for r in caplog.records[seen:] if r.levelno >= logging.INFO]) <= 2
+    assert [health.status for health in told][:3] == ["works", "missing", "works"]
+    assert "another Attune" in told[3].message
+
+
 def test_estimates_only_when_asked_for(broker: Mosquitto, box: Mailbox[Command]) -> None:
     estimate = Estimate(1.0, "face", (0.1,) * 6 + (0.4,), 0.8)
     with Subscriber(broker.port, "attune/lab/#") as witness:
