@@ -24,6 +24,13 @@ SPAN: Final = float(np.hypot(EYES_APART, MOUTH_Y - EYES_Y))
 
 SAME_OVERLAP: Final = 0.3  # intersection over union from which two boxes are one face: MediaPipe's published value
 SAME_PLACE: Final = 0.25  # of the larger box's side: a part of a face that was taken for a face lies within it
+# The same pictures as squares around that network's box: 48 of 41.9 px, with the box's middle at 27.8 px.
+PLAIN_FACTOR: Final = 1.15
+PLAIN_UP: Final = 0.08
+# How much smaller than in the training pictures a face may be for a picture to be cut like them. CK+ (252 pictures of
+# people not trained on) judged on the whole picture: 0.89 right at that size, 0.82 at 1 / 1.24 of it, 0.61 at 1 / 1.47.
+TIGHT: Final = 1.2
+
 TILE_SHARE: Final = 9 / 16  # the least overlap is then an eighth of the longer side: 80 px of 640, which no tile cuts
 MOST_OVERSAMPLING: Final = 64  # 3,072 pixels a side: finer detail of a larger face is not worth the memory
 
@@ -140,6 +147,19 @@ def aligned(rgb: Pixels, points: Points) -> Pixels:
     size = (CROP_PX * times, CROP_PX * times)
     fine = cv2.warpAffine(rgb, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return squeezed(np.asarray(fine, np.uint8))
+
+
+def plain(rgb: Pixels, box: Box) -> Pixels:
+    """The gray crop, 48 x 48, of a face neither turned nor measured by its eyes: how the training pictures were cut."""
+    x, y, width, height = box
+    raised = (x, y - PLAIN_UP * PLAIN_FACTOR * max(width, height), width, height)
+    return squeezed(cut(rgb, square_around(raised, PLAIN_FACTOR), CROP_PX))
+
+
+def is_tight(rgb: Pixels, points: Points) -> bool:
+    """Whether a picture shows a face about as large as the training pictures do, or larger."""
+    matrix = to_crop(points * np.float32(CROP_PX / np.sqrt(rgb.shape[0] * rgb.shape[1])))
+    return float(np.hypot(matrix[0, 0], matrix[0, 1])) <= TIGHT
 
 
 def squeezed(rgb: Pixels) -> Pixels:

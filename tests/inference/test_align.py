@@ -12,7 +12,10 @@ from device.inference.align import (
     Square,
     aligned,
     cut,
+    is_tight,
     overlap,
+    plain,
+    same_face,
     sharpness,
     square_around,
     squeezed,
@@ -140,3 +143,25 @@ def test_sharpness_falls_with_blur_and_does_not_mind_the_light() -> None:
     assert sharpness(blurred) < sharpness(crop) / 10
     assert sharpness((crop * 2).astype(np.uint8)) == pytest.approx(sharpness(crop), rel=0.02)
     assert sharpness(np.zeros((48, 48), np.uint8)) == 0
+
+
+def test_a_tight_picture_is_told_from_a_loose_one_at_every_size() -> None:
+    for scale in (1, 7):
+        tight, loose = np.zeros((48 * scale, 48 * scale, 3), np.uint8), np.zeros((72 * scale, 72 * scale, 3), np.uint8)
+        assert is_tight(tight, UPRIGHT * scale)
+        assert is_tight(tight, (UPRIGHT - 24) * 1.5 * scale + 24 * scale)
+        assert not is_tight(loose, (UPRIGHT + 12) * scale)
+
+
+def test_a_plain_cut_has_the_box_where_the_training_pictures_have_it() -> None:
+    picture = np.zeros((400, 400, 3), np.uint8)
+    picture[100:300, 100:300] = 255
+    rows, columns = np.nonzero(plain(picture, (100, 100, 200, 200)) > 127)
+    assert np.ptp(columns) == pytest.approx(48 / 1.15, abs=1.5)
+    assert columns.mean() == pytest.approx(23.5, abs=1)
+    assert rows.mean() == pytest.approx(27.8 - 0.5, abs=1)
+
+
+def test_a_part_of_a_face_is_the_same_face_but_a_neighbour_is_not() -> None:
+    assert same_face((0, 0, 100, 100), (35, 40, 30, 30))
+    assert not same_face((0, 0, 100, 100), (80, 0, 100, 100))

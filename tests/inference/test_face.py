@@ -6,11 +6,21 @@ import numpy as np
 import pytest
 
 from device.config import Face as Settings
+from device.inference.align import squeezed
+from device.inference.crop import standardise
 from device.inference.detect import Detection, Detector
 from device.inference.face import FacePath, reliability, softmax
 from device.ports import Network
 from device.signals import Face, Image, Pixels, SensorError
-from tests.inference.faces import SHORT_RANGE_SHA256, LightMeansHappy, mediapipe, open_detector, portrait, shared
+from tests.inference.faces import (
+    SHORT_RANGE_SHA256,
+    LightMeansHappy,
+    a_face,
+    mediapipe,
+    open_detector,
+    portrait,
+    shared,
+)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +122,17 @@ class Fixed:
         return (np.array([[0, 0, 0, 4, 0, 0, 0]], np.float32),)
 
 
+class Noting:
+    """A network that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.seen: list[np.ndarray] = []
+
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        self.seen.append(inputs[0][0, :, :, 0])
+        return (np.zeros((1, 7), np.float32),)
+
+
 def test_the_temperature_softens_the_scores(detector: Detector) -> None:
     network: Network = Fixed()
     sharp = FacePath(detector, network, 1.0).judge_picture(portrait())[0].scores
@@ -133,6 +154,17 @@ def test_a_scene_and_its_crop_get_the_same_scores(path: FacePath) -> None:
     for crop in (tight, loose):
         (judged,) = path.judge_picture(crop, crop=True)
         assert judged.scores == pytest.approx(scene.scores, abs=0.03)
+
+
+def test_a_crop_is_judged_upright_and_as_it_is(detector: Detector) -> None:
+    network = Noting()
+    path = FacePath(detector, network)
+    tight, loose = portrait()[72:180, 172:280], portrait()[10:270, 90:350]
+    path.judge_picture(tight, crop=True)
+    assert np.array_equal(network.seen[1], standardise(squeezed(tight)))
+    path.judge_picture(loose, crop=True)
+    assert len(network.seen) == 4
+    assert not np.array_equal(network.seen[3], standardise(squeezed(loose)))
 
 
 def test_faces_come_by_size_the_largest_first(path: FacePath) -> None:
@@ -198,6 +230,28 @@ def test_a_good_face_is_reliable() -> None:
 )
 def test_what_makes_a_face_bad_makes_it_unreliable(worse: dict[str, object]) -> None:
     assert 0 < reliability(good(**worse)) < 0.5
+
+
+def test_nobody_new_comes_between_searches_and_unsure_sights_count_little(detector: Detector) -> None:
+    class Scripted:
+        """A detector whose closer look sees what the test says."""
+
+        sights: list[Detection] = []  # noqa: RUF012
+
+        def look(self, rgb: Pixels, box: tuple[float, ...], factor: float = 2, least: float = 0.6) -> list[Detection]:
+            return [sight for sight in self.sights if sight.score >= least]
+
+        def find(self, rgb: Pixels, known: list[Detection], most: int, turn: int | None) -> list[Detection]:
+            return known or [a_face(50, 50)]
+
+    script = Scripted()
+    path = FacePath(script, LightMeansHappy())  # type: ignore[arg-type]
+    blank = np.zeros((200, 400, 3), np.uint8)
+    assert [face.track for face in path.find(Image(0.0, blank))] == ["face-1"]
+    script.sights = [a_face(50, 50, score=0.45), a_face(300, 50)]
+    assert path.find(Image(0.1, blank)) == []
+    script.sights = [a_face(52, 50)]
+    assert [face.track for face in path.find(Image(0.2, blank))] == ["face-1"]
 
 
 # -- recordings --------------------------------------------------------------------------------------------------------

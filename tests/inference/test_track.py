@@ -35,6 +35,15 @@ def test_an_unseen_person_is_kept_but_not_seen() -> None:
     assert [person.name for person in people.persons] == ["face-1"]
 
 
+def test_someone_unsure_is_followed_unseen_for_two_seconds_only() -> None:
+    people = People().follow([a_face(100, 100)], 0.0, 5)
+    for k in range(1, 11):
+        people = people.follow([a_face(100, 100, score=0.45)], k * STEP_S, 5)
+        assert names(people) == []
+    assert names(people.follow([a_face(100, 100)], 2.1, 5)) == ["face-1"]
+    assert names(people.follow([a_face(100, 100)], 2.2, 5)) == ["face-2"]
+
+
 def test_a_far_away_face_is_someone_else() -> None:
     people = People().follow([a_face(100, 100)], 0.0, 5).follow([a_face(400, 100)], STEP_S, 5)
     assert names(people) == ["face-2"]
