@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-TURN_S: Final = 1.0
-"""Events are written together once in this time, which spares an SD card; a setting at once."""
+TURN_S: Final = 5.0
+"""Events are written together once in this time, which spares an SD card; a setting, or when somebody asks, at once."""
 FIRST_LOOK_S: Final = 10.0
 ANSWER_S: Final = 10.0
 DAY: Final = timedelta(days=1)
@@ -213,6 +213,8 @@ class Store:
     def _purge(self, database: Database, utc: datetime) -> None:
         count = database.purge(utc - self._keep)
         self._purged = utc
+        if database.file:
+            _drop(_aside(database.file), utc - self._keep)
         if count:
             log.info("store: %d events older than %d days are erased", count, self._keep.days)
 
@@ -285,6 +287,13 @@ def _answer(database: Database, job: Callable[[Database], Any], answer: Future[A
         answer.set_exception(error)
         if isinstance(error, DamagedError):
             raise
+
+
+def _drop(file: Path, before: datetime) -> None:
+    """Delete a file that was last written before that time."""
+    with contextlib.suppress(OSError):  # there is none, as a rule
+        if file.stat().st_mtime < before.timestamp():
+            file.unlink()
 
 
 def _aside(file: Path) -> Path:

@@ -231,6 +231,18 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert "attune.db is damaged (file is not a database); it is kept as attune.db.damaged" in told[0]
 
 
+def test_a_damaged_file_is_not_kept_for_ever(tmp_path: Path) -> None:
+    aside = tmp_path / "attune.db.damaged"
+    aside.write_bytes(b"moods of somebody")
+    written = datetime.fromtimestamp(aside.stat().st_mtime, UTC)
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0, written + timedelta(days=29)))
+        store.moods()
+        assert aside.exists()
+        store.offer(mood(1.0, written + timedelta(days=31)))
+        assert until(lambda: bool(store.moods()) and not aside.exists())
+
+
 def test_settings_survive_the_damage_of_other_pages(tmp_path: Path) -> None:
     with Store(url(tmp_path), 30) as store:
         store.offer(Setting(1.0, "microphone", "off"))
