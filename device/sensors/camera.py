@@ -35,8 +35,10 @@ FIRST_S: Final = 5.0
 """Seconds that a camera gets to give its first picture, when one is looked for."""
 GONE_S: Final = 4.0
 """Seconds without a picture after which a camera counts as gone."""
-CLOSE_S: Final = 2.0
-"""Seconds that a reading thread gets to end."""
+READ_S: Final = 3.0
+"""Seconds that a stream or driver gets to give the next frame."""
+CLOSE_S: Final = 3.5
+"""Seconds that a reading thread gets to end: longer than READ_S, as Python aborts when it ends before the thread."""
 SENSOR_FPS: Final = 15.0
 """Pictures a second that a Pi camera takes: at the few that are judged its exposure would grow until faces blur."""
 
@@ -258,8 +260,9 @@ class OpenCvCamera:
                 "this OpenCV has no GStreamer (pip's never has); use the system's: `apt install python3-opencv`, a "
                 "venv with --system-site-packages, and `pip uninstall opencv-python-headless` in it"
             )
-        # The one way to tell OpenCV's FFmpeg anything: UDP, its first choice, loses pieces of pictures over Wi-Fi.
+        # OpenCV takes these in no other way. UDP, FFmpeg's first choice, loses pieces of pictures over Wi-Fi.
         os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_flags;prefer_tcp|analyzeduration;1000000")
+        os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", f"{READ_S:.0f}")
         capture = cv2.VideoCapture(self._source, getattr(cv2, f"CAP_{self._backend}"), self._parameters())
         if not capture.isOpened():
             capture.release()
@@ -272,7 +275,7 @@ class OpenCvCamera:
         import cv2
 
         if self._backend == "FFMPEG":
-            limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_S), (cv2.CAP_PROP_READ_TIMEOUT_MSEC, GONE_S)
+            limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_S), (cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_S)
             return [int(value) for prop, seconds in limits for value in (prop, 1000 * seconds)]
         if self._backend == "V4L2":
             return [

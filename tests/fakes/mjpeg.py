@@ -16,7 +16,7 @@ STEP = 2
 class MjpegServer:
     """Streams on a free loopback port from `start` to `kill`; may be started again on the same port."""
 
-    def __init__(self, rate_fps: float = 25.0, size: tuple[int, int] = (64, 48)) -> None:
+    def __init__(self, rate_fps: float = 25.0, size: tuple[int, int] = (320, 240)) -> None:
         self.rate_fps = rate_fps
         self.size = size
         self.sent = 0

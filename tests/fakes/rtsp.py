@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import socket
 import socketserver
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 STEP = 2
 """Gray levels from one picture to the next."""
@@ -21,11 +23,11 @@ _CLOCK_HZ = 90_000
 
 
 class RtspServer:
-    """Streams on a free loopback port from `start` to `kill`; each picture's gray level is its number."""
+    """Streams `pictures` in turn, else grays whose level is their number, on a free port from `start` to `kill`."""
 
-    def __init__(self, rate_fps: int = 25, size: tuple[int, int] = (320, 240)) -> None:
+    def __init__(self, rate_fps: int = 25, pictures: Sequence[NDArray[np.uint8]] = ()) -> None:
         self.rate_fps = rate_fps
-        self.size = size
+        self._pictures = list(pictures)
         self.port = 0
         self.sent = 0
         self.stalled = threading.Event()
@@ -70,7 +72,8 @@ class RtspServer:
             self._server.server_close()
             self._server = None
         for connection in self._connections:
-            connection.close()
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._connections.clear()
 
     def _converse(self, session: socketserver.StreamRequestHandler) -> None:
@@ -112,16 +115,20 @@ class RtspServer:
     def _parameter_sets(self) -> list[bytes]:
         return [unit for unit in next(self._encoded()) if unit[0] & 31 in (7, 8)]
 
+    def _picture(self, number: int) -> NDArray[np.uint8]:
+        if self._pictures:
+            return self._pictures[number % len(self._pictures)]
+        return np.full((240, 320, 3), number * STEP % 256, np.uint8)
+
     def _encoded(self) -> Iterator[list[bytes]]:
         """The units of each picture (ITU H.264 annex B, without start codes)."""
         encoder = av.CodecContext.create("libx264", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = *self.size, "yuv420p"
+        (encoder.height, encoder.width), encoder.pix_fmt = self._picture(0).shape[:2], "yuv420p"
         encoder.time_base, encoder.options = Fraction(1, self.rate_fps), {"tune": "zerolatency", "preset": "ultrafast"}
         encoder.gop_size = self.rate_fps
         number = 0
         while True:
-            gray = np.full((*self.size[::-1], 3), number * STEP % 256, np.uint8)
-            frame = av.VideoFrame.from_ndarray(gray, "rgb24")
+            frame = av.VideoFrame.from_ndarray(self._picture(number), "rgb24")
             frame.pts = number
             data = b"".join(bytes(packet) for packet in encoder.encode(frame))
             yield [unit for unit in re.split(b"\0\0\0?\1", data) if unit]
