@@ -43,6 +43,7 @@ from device.signals import (
     Image,
     PlayerError,
     Sentence,
+    Setting,
     Sound,
 )
 from device.store import Store
@@ -141,7 +142,9 @@ class Appliance:
             self._missing("mqtt", error)
 
     def _start_brain(self, kept: dict[str, str]) -> None:
-        brain = make_brain(with_kept(self._config, kept))
+        config = with_kept(self._config, kept)
+        brain = make_brain(config)
+        self._tell_settings(config)
 
         def think(worker: Worker) -> None:
             while not worker.stopping.is_set():
@@ -179,10 +182,12 @@ class Appliance:
             server = serve_page(
                 create_app(self.board, self._inbox.put, settings, time.monotonic), settings.host, settings.port
             )
-            worker.works(server.address)
-            while not worker.stopping.wait(TURN_S):
-                worker.beat()
-            server.stop()
+            try:
+                worker.works(server.address)
+                while not worker.stopping.wait(TURN_S):
+                    worker.beat()
+            finally:
+                server.stop()
 
         self._work("page", show)
 
@@ -270,6 +275,14 @@ class Appliance:
 
     def _tell(self, health: Health) -> None:
         self._inbox.put(health)
+
+    def _tell_settings(self, config: Config) -> None:
+        now = time.monotonic()
+        policy, sense = config.policy, config.fusion.sense
+        for key, value in (("strategy", policy.strategy), ("sense", sense), ("volume", str(policy.volume_pct))):
+            for sink in self._sinks:
+                if not isinstance(sink, Store):  # kept, a default would outlive its change in config.toml
+                    sink.offer(Setting(now, key, value))
 
     def _missing(self, part: str, error: AttuneError) -> None:
         log.warning("%s: %s", part, error)
