@@ -285,10 +285,12 @@ class OpenCvCamera:
         return []
 
     def _drain(self, capture: VideoCapture, box: Mailbox[Image], stopping: threading.Event) -> None:
-        due_at = self._clock()
+        due_at = now = self._clock()
         try:
             while not stopping.is_set() and capture.grab():
-                now = self._clock()
+                waited_s, now = self._clock() - now, self._clock()
+                if waited_s > 0.9 * READ_S:
+                    return  # the stream stalls: what the decoder still held is old
                 if now < due_at:
                     continue
                 found, frame = capture.retrieve()
