@@ -65,7 +65,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "amqtt": ("device.broker", "device.check"),
     "sqlalchemy": ("device.store",),
     "alembic": ("device.store",),
-    "mpd": ("device.player.mpd",),
+    "mpd": ("device.player.mpd", "device.player.mpd_client"),
     "picamera2": ("device.sensors.camera",),
     "pyaudio": ("device.sensors.microphone",),
     "av": ("device.sensors",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import socket
@@ -12,9 +11,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from device.config import Music
+from device.player.mpd_client import (
+    ANSWER_S,
+    Status,
+    add,
+    allow,
+    connection,
+    has_news,
+    listens,
+    place_of,
+    reason_of,
+    status_of,
+    track_of,
+)
 from device.player.mpd_process import AUDIBLE, MpdProcess, chosen_output
 from device.signals import PlayerError, PlayerState, Queue, Track
 
@@ -22,13 +34,8 @@ __all__ = ["MpdPlayer", "chosen_output"]
 
 log = logging.getLogger(__name__)
 
-Status = Literal["playing", "paused", "stopped", "failed"]
-
-ANSWER_S: Final = 4.0
-"""Seconds in which MPD must answer a command: opening a slow sound card takes one or two."""
-
 START_S: Final = 8.0
-"""Seconds in which a private MPD must listen: a Pi with a cold SD card needs three."""
+"""Seconds in which a private MPD must listen; 0.1 on a laptop."""
 
 SCAN_S: Final = 3.0
 """Seconds that MPD gets to read new files before it is asked for them; a longer scan goes on behind."""
@@ -43,10 +50,6 @@ CROSSFADE_S: Final = 2
 FADE_S: Final = 0.8
 FADE_STEPS: Final = 16
 """Steps of 50 ms: MPD applies a volume at its next block of sound, so finer ones are not heard."""
-
-DEFAULT_PORT: Final = 6600
-NO_SUCH_SONG: Final = "[50@"
-"""How MPD's answers begin when it does not know a file (ACK_ERROR_NO_EXIST)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class MpdPlayer:
         self, settings: Music, state_folder: Path, music_folder: Path, tell: Callable[[PlayerState], None]
     ) -> None:
         self._tell = tell
+        if settings.mpd_address:
+            place_of(settings.mpd_address)  # a wrong one is told at once
         self._process = None if settings.mpd_address else MpdProcess(settings, state_folder, music_folder)
         self._address = self._process.socket if self._process else settings.mpd_address
         self._lock = threading.RLock()
@@ -171,7 +176,7 @@ class MpdPlayer:
         self._wanted = replace(wanted, unheard=False)
         volume_pct = before_pct if wanted.volume_pct is None else wanted.volume_pct
         if volume_pct is not None:
-            _allow(lambda: client.setvol(volume_pct))
+            allow(lambda: client.setvol(volume_pct))
         if wanted.tracks and not self._ours:
             self._wanted = replace(self._wanted, tracks=(), status="stopped")
             raise PlayerError(f"MPD finds none of {len(wanted.tracks)} tracks: is its music folder the one in [music]?")
@@ -197,12 +202,12 @@ class MpdPlayer:
             client.pause(1)
 
     def _add(self, client: Any, tracks: Sequence[Track]) -> dict[str, int]:
-        songs = {place: _add_one(client, track) for place, track in enumerate(tracks)}
+        songs = {place: add(client, track) for place, track in enumerate(tracks)}
         if None in songs.values():
             client.update()
             self._wait_for_scan(client)
             client.clear()
-            songs = {place: _add_one(client, track) for place, track in enumerate(tracks)}
+            songs = {place: add(client, track) for place, track in enumerate(tracks)}
             missing = [tracks[place].uri for place, song in songs.items() if song is None]
             if missing:
                 log.warning("mpd: left out %d tracks that it cannot find: %s", len(missing), ", ".join(missing[:3]))
@@ -220,7 +225,7 @@ class MpdPlayer:
         import mpd
 
         try:
-            with _connection(self._address) as client:
+            with connection(self._address) as client:
                 yield client
         except (mpd.MPDError, OSError) as error:
             excuse = self._excuse(purpose, error)
@@ -235,7 +240,7 @@ class MpdPlayer:
             return f"MPD will not {purpose}: {error}"
         if self._process:
             return f"MPD cannot {purpose} now: {self._process.ending()}; it is being started again"
-        return f"MPD at {self._address} does not answer: {_reason(error)}; start it or correct [music] mpd_address"
+        return f"MPD at {self._address} does not answer: {reason_of(error)}; start it or correct [music] mpd_address"
 
     # -- the thread that listens ---------------------------------------------------------------------------------------
 
@@ -261,13 +266,13 @@ class MpdPlayer:
     def _listen(self) -> None:
         """Connect, bring MPD to what should play, then tell what happens until the connection ends."""
         self._await_process()
-        with _connection(self._address) as client:
+        with connection(self._address) as client:
             client.idletimeout = QUIET_S
             self._listening = client
             self._prepare(client)
             self._regained()
             self._report(client)
-            while not self._stopping.is_set() and _news(client):
+            while not self._stopping.is_set() and has_news(client):
                 self._report(client)
 
     def _await_process(self) -> None:
@@ -277,7 +282,7 @@ class MpdPlayer:
         if not self._process.running():
             self._process.start()
         until = time.monotonic() + START_S
-        while self._process.running() and not _listens(self._process.socket) and time.monotonic() < until:
+        while self._process.running() and not listens(self._process.socket) and time.monotonic() < until:
             if self._stopping.wait(TURN_S):
                 return
 
@@ -327,11 +332,11 @@ class MpdPlayer:
 
     def _state(self, status: Mapping[str, str], song: Mapping[str, Any]) -> PlayerState:
         place = self._ours.get(song.get("id", ""))
-        track = self._wanted.tracks[place] if place is not None else _track(song)
+        track = self._wanted.tracks[place] if place is not None else track_of(song)
         stopped = status["state"] == "stop"
         return PlayerState(
             at=time.monotonic(),
-            status=_status(status),
+            status=status_of(status),
             track=None if stopped else track,
             volume_pct=max(0, int(status.get("volume", self._wanted.volume_pct or 0))),
             device=self.output_name,
@@ -376,104 +381,3 @@ class MpdPlayer:
             return
         with contextlib.suppress(OSError, mpd.ConnectionError), socket.socket(fileno=os.dup(client.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def _connection(address: str) -> Iterator[Any]:
-    """A client at an address; each of its answers must come within ANSWER_S. Raises OSError or mpd.MPDError."""
-    import mpd
-
-    logging.getLogger("mpd").setLevel(logging.WARNING)  # it tells of each connection at info
-    client = mpd.MPDClient()
-    client.timeout = ANSWER_S
-    host, port = _place(address)
-    if port is None and not _listens(host):
-        raise ConnectionRefusedError(errno.ECONNREFUSED, "nothing listens there")
-    client.connect(host, port)
-    line = client._sock  # the library forgets, without closing it, a socket whose other end has gone
-    try:
-        yield client
-    finally:
-        with contextlib.suppress(OSError):
-            client.disconnect()
-        line.close()
-
-
-def _listens(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(ANSWER_S)
-        return probe.connect_ex(path.replace("@", "\0", 1) if path.startswith("@") else path) == 0
-
-
-def _news(client: Any) -> bool:
-    """Whether something happened, as soon as it does; False after a long silence."""
-    try:
-        client.idle("player", "mixer", "playlist")
-    except TimeoutError:
-        return False
-    return True
-
-
-def _place(address: str) -> tuple[str, int | None]:
-    """The host and port, or the socket, that an address names: "host", "host:6600", "[::1]:6600" or "/path"."""
-    if address.startswith(("/", "@")):
-        return address, None
-    host, colon, port = address.rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        return address.strip("[]"), DEFAULT_PORT
-    if not port.isdigit():
-        raise PlayerError(f"{address}: no address of an MPD; write host:port or the path of its socket")
-    return host.strip("[]"), int(port)
-
-
-def _add_one(client: Any, track: Track) -> str | None:
-    import mpd
-
-    try:
-        return str(client.addid(track.uri))
-    except mpd.CommandError as error:
-        if str(error).startswith(NO_SUCH_SONG):
-            return None
-        raise
-
-
-def _allow(command: Callable[[], None]) -> None:
-    """A command that some outputs refuse, such as a volume without a mixer."""
-    import mpd
-
-    try:
-        command()
-    except mpd.CommandError as error:
-        log.debug("mpd: %s", error)
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-
-
-def _status(status: Mapping[str, str]) -> Status:
-    if status["state"] == "play":
-        return "playing"
-    if "error" in status:
-        return "failed"
-    return "paused" if status["state"] == "pause" else "stopped"
-
-
-def _track(song: Mapping[str, Any]) -> Track | None:
-    """What somebody else put in MPD's list, by its tags."""
-    if "file" not in song:
-        return None
-    return Track(
-        uri=song["file"],
-        title=_first(song.get("title")) or song["file"].rpartition("/")[2],
-        artist=_first(song.get("artist")),
-        genre=_first(song.get("genre")),
-        duration_s=float(song.get("duration", 0.0)),
-        source="mpd",
-    )
-
-
-def _first(tag: str | Sequence[str] | None) -> str:
-    if not tag:
-        return ""
-    return tag if isinstance(tag, str) else "; ".join(tag)

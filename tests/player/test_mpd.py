@@ -22,8 +22,9 @@ import soundfile
 from device.config import Music
 from device.music.catalogue import Folder
 from device.player import mpd as player_module
-from device.player import mpd_process
+from device.player import mpd_client, mpd_process
 from device.player.mpd import MpdPlayer, chosen_output
+from device.player.mpd_client import place_of
 from device.signals import PlayerError, Queue, Track
 from tests.fakes.pulse import SINK, PrivatePulse
 from tests.player.conftest import LIMIT_S, Stage, needs_mpd, tone
@@ -211,13 +212,13 @@ def test_a_pause_survives_the_death_of_mpd(stage: Stage) -> None:
 
 
 def test_an_mpd_that_hangs_is_replaced(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(player_module, "ANSWER_S", 0.7)
+    monkeypatch.setattr(mpd_client, "ANSWER_S", 0.7)
     player, diary = stage.player()
     player.play(queue(stage.library, "Late Rain"))
     diary.playing("Late Rain")
     first = player.pid
     os.kill(first, signal.SIGSTOP)
-    with pytest.raises(PlayerError, match="MPD does not answer"):
+    with pytest.raises(PlayerError, match="it is being started again"):
         player.pause()
     diary.wait_for(lambda state: state.status == "failed")
     diary.wait_for(lambda state: state.status == "paused")
@@ -389,12 +390,12 @@ def test_something_else_on_the_socket_is_told(stage: Stage, foreign: str) -> Non
     ],
 )
 def test_addresses(address: str, place: tuple[str, int | None]) -> None:
-    assert player_module._place(address) == place
+    assert place_of(address) == place
 
 
-def test_a_wrong_address_is_told() -> None:
+def test_a_wrong_address_is_told(stage: Stage) -> None:
     with pytest.raises(PlayerError, match="write host:port"):
-        player_module._place("music.lan:port")
+        stage.player(mpd_address="music.lan:port")
 
 
 def test_the_output_is_the_one_that_is_set_and_auto_finds_cards(tmp_path: Path) -> None:
