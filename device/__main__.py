@@ -21,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did what it should, 1 when it could not, 2 for wrong usage."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    for chatty in ("alembic", "amqtt", "transitions"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         return int(arguments.command(load(arguments.config), arguments))
     except AttuneError as error:

@@ -17,7 +17,7 @@ from device.compose import music_folder
 from device.config import Config, state_folder
 from device.inference.manifest import ModelSpec
 from device.inference.network import runtimes
-from device.inference.senses import open_face, open_text, open_voice, specs
+from device.inference.senses import open_face, open_text, open_voice, spec, specs
 from device.ports import Sensor
 from device.sensors.camera import open_camera
 from device.sensors.microphone import open_microphone
@@ -87,18 +87,18 @@ def _state(config: Config) -> tuple[Status, str]:
 
 def _face(config: Config) -> tuple[Status, str]:
     open_face(config)
-    near = specs(config)["face_yunet"].path.exists()
+    near = spec(config, "face_yunet").path.exists()
     return "works", "up to 4 m (YuNet)" if near else "up to 2 m; `attune models fetch` gets YuNet, for 4 m"
 
 
 def _voice(config: Config) -> tuple[Status, str]:
     open_voice(config)
-    return "works", specs(config)["voice"].file
+    return "works", spec(config, "voice").file
 
 
 def _text(config: Config) -> tuple[Status, str]:
     open_text(config)
-    return "works", specs(config)["text"].file
+    return "works", spec(config, "text").file
 
 
 def _camera(config: Config) -> tuple[Status, str]:

@@ -11,49 +11,59 @@ from device.inference.text import TextPath, calibration_from, load_tokenizer
 from device.inference.voice import SileroDetector, VoicePath
 from device.signals import ModelError
 
-NAMES = ("face", "face_short_range", "face_full_range", "face_yunet", "voice", "text", "text_tokenizer")
-
 
 def specs(config: Config) -> dict[str, ModelSpec]:
     """The models by name."""
-    models = load_manifest(models_folder(config), state_folder(config))
-    missing = [name for name in NAMES if name not in models]
-    if missing:
-        raise ModelError(f"{models_folder(config) / 'manifest.toml'}: has no {', '.join(missing)}; reinstall attune")
-    return models
+    return load_manifest(models_folder(config), state_folder(config))
+
+
+def spec(config: Config, name: str) -> ModelSpec:
+    """One model by name."""
+    try:
+        return specs(config)[name]
+    except KeyError:
+        manifest = models_folder(config) / "manifest.toml"
+        raise ModelError(
+            f"{manifest}: has no {name}; restore it by `git checkout models` or reinstall attune"
+        ) from None
 
 
 def open_face(config: Config) -> FacePath:
     """From pictures to estimates of each person."""
-    face = specs(config)["face"]
+    face = spec(config, "face")
     return FacePath(open_detector(config), open_network(face), face.calibration.get("temperature", 1.0), config.face)
 
 
 def open_detector(config: Config) -> Detector:
     """What finds faces: YuNet where it has been fetched, else MediaPipe's full-range network."""
-    models = specs(config)
-    return Detector(_finder(config, models), open_network(models["face_short_range"]))
+    return Detector(_finder(config), open_network(spec(config, "face_short_range")))
 
 
 def open_voice(config: Config) -> VoicePath:
     """From sound to estimates of each utterance."""
-    voice = specs(config)["voice"]
+    voice = spec(config, "voice")
     return VoicePath(SileroDetector, open_network(voice), voice.calibration, config.voice)
 
 
 def open_text(config: Config) -> TextPath:
     """From sentences to estimates."""
-    models = specs(config)
-    tokenizer = load_tokenizer(models["text_tokenizer"].read())
-    return TextPath(tokenizer, open_network(models["text"]), calibration_from(models["text"].calibration))
+    text = spec(config, "text")
+    tokenizer = load_tokenizer(spec(config, "text_tokenizer").read())
+    return TextPath(tokenizer, open_network(text), calibration_from(text.calibration))
 
 
-def _finder(config: Config, models: dict[str, ModelSpec]) -> Finder:
-    yunet = models["face_yunet"]
-    if config.face.detector == "yunet" or (config.face.detector == "auto" and yunet.path.exists()):
-        try:
-            return YuNet(yunet.read())
-        except ModelError:
-            if config.face.detector == "yunet":
-                raise
-    return FullRange(open_network(models["face_full_range"]))
+def _finder(config: Config) -> Finder:
+    if config.face.detector != "mediapipe":
+        yunet = spec(config, "face_yunet")
+        if config.face.detector == "yunet" or yunet.path.exists():
+            return _yunet(config, yunet)
+    return FullRange(open_network(spec(config, "face_full_range")))
+
+
+def _yunet(config: Config, yunet: ModelSpec) -> Finder:
+    try:
+        return YuNet(yunet.read())
+    except ModelError:
+        if config.face.detector == "yunet":
+            raise
+    return FullRange(open_network(spec(config, "face_full_range")))
