@@ -7,7 +7,8 @@ import pytest
 from device.config import Music
 from device.music.dj import Dj
 from device.music.genres import place
-from device.signals import VALENCE_AROUSAL, Decision, Emotion, Mood, PlayerError, Target, Track
+from device.music.scores import pieces
+from device.signals import EMOTIONS, VALENCE_AROUSAL, Decision, Emotion, Mood, PlayerError, Target, Track
 
 
 def decision(emotion: Emotion = "happy", at: float = 12.5) -> Decision:
@@ -100,3 +101,10 @@ def test_when_every_source_fails_the_reason_is_theirs() -> None:
     shelf.failure = "search is down; check the network"
     (queue,) = dj(shelf)(decision())
     assert "search is down; check the network" in queue.reason
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_the_demo_library_has_two_pieces_for_each_emotion_and_the_dj_finds_them(emotion: Emotion) -> None:
+    shelf = Shelf(*(track(piece.title, piece.genre) for piece in pieces()))
+    (queue,) = dj(shelf)(decision(emotion))
+    assert sorted(one.uri for one in queue.tracks) == sorted(p.title for p in pieces() if p.emotion == emotion)
