@@ -194,17 +194,18 @@ NEEDED = ("runtimes", "face", "voice", "text")
 
 def list_models(config: Config, out: IO[str]) -> int:
     """Print each model, its size and its terms."""
-    for spec in specs(config).values():
-        size = f"{spec.path.stat().st_size / 1000:.0f} kB" if spec.path.is_file() else "not there"
-        parameters = f", {spec.parameters / 1000:.0f} k parameters" if spec.parameters else ""
-        out.write(f"{spec.name}: {spec.file} ({size}{parameters}{', optional' if spec.optional else ''})\n")
-        out.write(f"    {spec.licence}\n")
+    for model in specs(config).values():
+        size = f"{model.path.stat().st_size / 1000:.0f} kB" if model.path.is_file() else "not there"
+        parameters = f", {model.parameters / 1000:.0f} k parameters" if model.parameters else ""
+        out.write(f"{model.name}: {model.file} ({size}{parameters}{', optional' if model.optional else ''})\n")
+        out.write(f"    {model.licence}\n")
     return 0
 
 
 def verify_models(config: Config, out: IO[str]) -> int:
     """Hash every file and open every sense; 1 when one that is not optional fails."""
-    failed = [spec.name for spec in specs(config).values() if not _is_right(spec, out) and not spec.optional]
+    models = specs(config).values()
+    failed = [model.name for model in models if not _is_right(model, out) and not model.optional]
     for name, opened in (("face", open_face), ("voice", open_voice), ("text", open_text)):
         try:
             opened(config)
@@ -217,34 +218,34 @@ def verify_models(config: Config, out: IO[str]) -> int:
 
 def fetch_models(config: Config, out: IO[str]) -> int:
     """Fetch the optional models that are not there yet; 1 when one cannot be had."""
-    wanted = [spec for spec in specs(config).values() if spec.url and not spec.path.is_file()]
+    wanted = [model for model in specs(config).values() if model.url and not model.path.is_file()]
     failed = False
-    for spec in wanted:
+    for model in wanted:
         try:
-            _fetch(spec)
-            out.write(f"{spec.name}: fetched and verified\n")
+            _fetch(model)
+            out.write(f"{model.name}: fetched and verified\n")
         except (OSError, ModelError) as error:
             failed = True
-            sys.stderr.write(f"attune: {spec.name} cannot be fetched ({error}); going on without\n")
+            sys.stderr.write(f"attune: {model.name} cannot be fetched ({error}); going on without\n")
     return int(failed)
 
 
-def _is_right(spec: ModelSpec, out: IO[str]) -> bool:
+def _is_right(model: ModelSpec, out: IO[str]) -> bool:
     try:
-        spec.read()
+        model.read()
     except ModelError as error:
         out.write(f"{error}\n")
         return False
-    out.write(f"{spec.name}: {spec.file}: right\n")
+    out.write(f"{model.name}: {model.file}: right\n")
     return True
 
 
-def _fetch(spec: ModelSpec) -> None:
-    with urllib.request.urlopen(spec.url, timeout=FETCH_S) as answer:
+def _fetch(model: ModelSpec) -> None:
+    with urllib.request.urlopen(model.url, timeout=FETCH_S) as answer:
         data: bytes = answer.read(LARGEST_MODEL)
-    if hashlib.sha256(data).hexdigest() != spec.sha256:
+    if hashlib.sha256(data).hexdigest() != model.sha256:
         raise ModelError("what came is not the file that the manifest names")
-    part = Path(f"{spec.path}.part")
+    part = Path(f"{model.path}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(data)
-    part.replace(spec.path)
+    part.replace(model.path)
