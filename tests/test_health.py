@@ -54,13 +54,13 @@ class Systemd:
 
 @pytest.fixture(params=["library", "socket"])
 def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Systemd]:
-    end = Systemd(tmp_path)
-    monkeypatch.setenv("NOTIFY_SOCKET", end.address)
-    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     if request.param == "library":
         pytest.importorskip("systemd.daemon", reason="systemd-python is missing")
     else:
         monkeypatch.setitem(sys.modules, "systemd.daemon", None)
+    end = Systemd(tmp_path)
+    monkeypatch.setenv("NOTIFY_SOCKET", end.address)
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     yield end
     end.close()
 

@@ -56,7 +56,10 @@ class Database:
             if self.file:
                 _create_private(self.file)
             self._engine = _engine(self._url)
-            self._upgrade()
+            with contextlib.ExitStack() as undo:
+                undo.callback(self._engine.dispose)
+                self._upgrade()
+                undo.pop_all()
 
     def close(self) -> None:
         with self._explained():
@@ -258,8 +261,12 @@ def _server_engine(url: URL) -> Engine:
 
 def _prepare(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # else Python opens no transaction around what changes tables
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+    except sqlite3.Error:
+        connection.close()  # the pool does not know it yet
+        raise
 
 
 def _begin(connection: Connection) -> None:

@@ -141,9 +141,11 @@ class Store:
         from device.store.database import Database, settings_in
 
         try:
-            database = Database(self._url)
-            self._adopt(database.settings())
-            database.begin(self._run)
+            with contextlib.ExitStack() as undo:
+                database = undo.enter_context(contextlib.closing(Database(self._url)))
+                self._adopt(database.settings())
+                database.begin(self._run)
+                undo.pop_all()
             self._trouble = None
             return database
         except ConfigError as error:
