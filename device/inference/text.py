@@ -28,43 +28,45 @@ MAX_TOKENS: Final = 512
 _RESTORE: Final = "restore it by `git checkout models` or reinstall attune"
 
 _EMOJI: Final[Mapping[str, str]] = {
-    "laughing": "😂🤣😆😹😅",
-    "love": "❤♥💕💜💙💖💗💛💚🧡💓💞💘❣💝😍🥰😘😻",
-    "crying": "😭😢😿🥺",
-    "happy": "😊😁😄😀😃☺🙂😺😇🤗😸🥳",
+    "I am laughing": "😂🤣😆😹😅",
+    "I love it": "❤♥💕💜💙💖💗💛💚🧡💓💞💘❣💝😍🥰😘😻",
+    "I am crying": "😭😢😿🥺",
+    "I am happy": "😊😁😄😀😃☺🙂😺😇🤗😸🥳",
     "funny": "😜😝😛🤪😋",
     "wink": "😉😏",
-    "angry": "😡😠🤬👿💢😾",
-    "annoyed": "🙄😒😑😤",
-    "sad": "😔☹🙁😞😟😥😓🥀",
-    "miserable": "😩😫😖😣",
-    "heartbroken": "💔",
-    "scared": "😱😨😰😧😦🙀",
-    "nervous": "😬",
-    "shocked": "😮😲😯🤯😳",
+    "I am angry": "😡😠🤬👿💢😾",
+    "I am annoyed": "🙄😒😑😤",
+    "I am sad": "😔☹🙁😞😟😥😓🥀",
+    "I am miserable": "😩😫😖😣",
+    "my heart is broken": "💔",
+    "I am scared": "😱😨😰😧😦🙀",
+    "I am nervous": "😬",
+    "I am shocked": "😮😲😯🤯😳",
     "disgusting": "🤢🤮🤧",
     "great": "👍👌👏🙌🎉💯🔥🤩😎✌💪✨🏆🎊",
     "bad": "👎",
-    "confused": "😕🤷🙃🤨",
+    "I am confused": "😕🤷🙃🤨",
     "stupid": "🤦🤡",
     "thinking": "🤔",
     "please": "🙏",
-    "tired": "😪😴🥱",
-    "sick": "😷🤒🤕",
+    "I am tired": "😪😴🥱",
+    "I am sick": "😷🤒🤕",
 }
-"""What people mean by the emoji they type most; the network was trained on words, and its vocabulary knows no emoji."""
+"""What people mean by the emoji they type most, of which the vocabulary knows none; a sentence says it clearer than a
+word ("I am angry" is judged angry, "angry" neutral)."""
 
-_EMOJI_WORD: Final = {ord(emoji): f" {word} " for word, row in _EMOJI.items() for emoji in row}
+_EMOJI_WORDS: Final = {ord(emoji): f" {words} " for words, row in _EMOJI.items() for emoji in row}
+_SAME_EMOJI: Final = re.compile(r"([\u2600-\u27bf\U0001f300-\U0001faff])(?:\s*\1)+")
 
 _EMOTICONS: Final[Sequence[tuple[re.Pattern[str], str]]] = (
-    (re.compile(r"(?<!\w)[:=;][-^o]?'[-^o]?\(+(?!\w)"), " crying "),
-    (re.compile(r"(?<!\w)>[:=][-^o]?[(\[]+(?!\w)"), " angry "),
-    (re.compile(r"(?<!\w)(?:[:=;][-^o]?D+|[xX]D+)(?!\w)"), " laughing "),
-    (re.compile(r"(?<!\w)[:=][-^o]?[)\]]+(?!\w)"), " happy "),
+    (re.compile(r"(?<!\w)[:=;][-^o]?'[-^o]?\(+(?!\w)"), " I am crying "),
+    (re.compile(r"(?<!\w)>[:=][-^o]?[(\[]+(?!\w)"), " I am angry "),
+    (re.compile(r"(?<!\w)(?:[:=;][-^o]?D+|[xX]D+)(?!\w)"), " I am laughing "),
+    (re.compile(r"(?<!\w)[:=][-^o]?[)\]]+(?!\w)"), " I am happy "),
     (re.compile(r"(?<!\w);[-^o]?[)\]]+(?!\w)"), " wink "),
-    (re.compile(r"(?<!\w)[:=][-^o]?[(\[]+(?!\w)"), " sad "),
-    (re.compile(r"(?<!\w)[:=][-^o]?[/\\](?![\w/])"), " annoyed "),
-    (re.compile(r"(?<!\w)<3+(?!\w)"), " love "),
+    (re.compile(r"(?<!\w)[:=][-^o]?[(\[]+(?!\w)"), " I am sad "),
+    (re.compile(r"(?<!\w)[:=][-^o]?[/\\](?![\w/])"), " I am annoyed "),
+    (re.compile(r"(?<!\w)<3+(?!\w)"), " I love it "),
 )
 
 _URL: Final = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -125,10 +127,9 @@ def clean(words: str) -> str:
     Reads at most MAX_CHARACTERS; handles become the placeholder that GoEmotions has for names. Never raises.
     """
     text = unicodedata.normalize("NFC", html.unescape(words[:MAX_CHARACTERS]))
-    text = _HANDLE.sub("[NAME]", _URL.sub(" ", text))
-    text = _emoticons_to_words(text.translate(_EMOJI_WORD).translate(_QUOTES))
-    text = _SUBREDDIT.sub("", _UNUSUAL.sub(_visible, text))
-    text = _LONG_SYMBOLS.sub(r"\1\1\1", _LONG_LETTERS.sub(r"\1\1", text))
+    text = _UNUSUAL.sub(_visible, _HANDLE.sub("[NAME]", _URL.sub(" ", text)))
+    text = _emoticons_to_words(_SAME_EMOJI.sub(r"\1", text).translate(_EMOJI_WORDS).translate(_QUOTES))
+    text = _LONG_SYMBOLS.sub(r"\1\1\1", _LONG_LETTERS.sub(r"\1\1", _SUBREDDIT.sub("", text)))
     return _SPACE.sub(" ", text).strip()[:MAX_CHARACTERS]
 
 
@@ -231,7 +232,9 @@ def load_tokenizer(data: bytes) -> Tokenizer:
     try:
         from tokenizers import Tokenizer
 
-        return Tokenizer.from_str(json.dumps(json.loads(data)))
+        if "model" not in json.loads(data):  # the library would raise a bare Exception
+            raise ValueError("it has no model")
+        return Tokenizer.from_str(data.decode())
     except ImportError as error:
         raise ModelError(f"text: {error}; `make setup` installs the tokenizer") from error
     except ValueError as error:
