@@ -266,7 +266,9 @@ class YuNet:
                 SAME_OVERLAP,
             )
         except cv2.error as error:
-            raise ModelError(f"the face detector YuNet cannot be loaded: {error}; run `make setup` again") from error
+            raise ModelError(
+                f"the face detector YuNet cannot be loaded ({error.err}): run `make setup` again"
+            ) from error
 
     def propose(self, rgb: Pixels, turn: int | None) -> list[Detection]:
         """Every face of a picture, the largest first, in every turn."""

@@ -195,11 +195,13 @@ def test_no_face_no_answer_but_a_crop_always_has_one(path: FacePath) -> None:
 
 
 def test_one_pixel_and_a_hundred_million(path: FacePath) -> None:
+    import cv2
+
     pixel = np.zeros((1, 1, 3), np.uint8)
     assert path.judge_picture(pixel) == []
     assert len(path.judge_picture(pixel, crop=True)) == 1
     huge = np.zeros((9000, 12000, 3), np.uint8)
-    huge[1000:8680, 2000:9680] = np.kron(portrait(), np.ones((15, 15, 1), np.uint8))
+    huge[1000:8680, 2000:9680] = cv2.resize(portrait(), (7680, 7680), interpolation=cv2.INTER_NEAREST)
     (judged,) = path.judge_picture(huge)
     assert judged.box[0] == pytest.approx(2000 + 177 * 15, abs=300)
     assert judged.scores == pytest.approx(path.judge_picture(portrait())[0].scores, abs=0.03)
