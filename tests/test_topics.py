@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from device import topics
+from device.commands import LONGEST_SENTENCE
 from device.signals import (
     EMOTIONS,
     Command,
@@ -282,6 +283,7 @@ def test_every_topic_is_documented() -> None:
 def test_every_command_is_documented() -> None:
     rows = DOCUMENT.partition("## Commands")[2]
     assert [name for name in topics.COMMANDS if f"`{name}`" not in rows] == []
+    assert f"at most {LONGEST_SENTENCE} characters" in rows
 
 
 @pytest.mark.parametrize("event", [event for event, published in GOLDEN if published])
