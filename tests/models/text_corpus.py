@@ -67,7 +67,8 @@ def write_weights(folder: Path, layers: int = 6) -> Path:
     torch.manual_seed(5)
     words = len(write_tokenizer(folder))
     sizes = {
-        "embeddings.word_embeddings.weight": (words, WIDTH), "embeddings.position_embeddings.weight": (POSITIONS, WIDTH),
+        "embeddings.word_embeddings.weight": (words, WIDTH),
+        "embeddings.position_embeddings.weight": (POSITIONS, WIDTH),
         "embeddings.token_type_embeddings.weight": (2, WIDTH), **_norm("embeddings"),
     }  # fmt: skip
     for layer in (f"encoder.layer.{k}" for k in range(layers)):
