@@ -336,7 +336,8 @@ class Mqtt:
             self._works()
 
     def _works(self) -> None:
-        log.info("mqtt: connected to %s", self._address)
+        if self._trouble:
+            log.info("mqtt: connected to %s again", self._address)
         self._trouble = ""
         self._tell(Health(self._clock(), "mqtt", "works", f"connected to {self._address}"))
 

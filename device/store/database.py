@@ -196,11 +196,11 @@ class Database:
 
 def upgrade(connection: Connection, revision: str) -> None:
     """Bring the tables to a step of the migrations; raises StoreError where the database is newer than Attune."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its usual steps as news
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells its usual steps as news
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
