@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,11 +37,19 @@ START_S: Final = 2.0
 """Seconds more that the first sample may take: PulseAudio fills a buffer first."""
 CLOSE_S: Final = 2.0
 """Seconds that the sound system gets to give a device back; ALSA may hang on one that was pulled out."""
+PACTL_S: Final = 2.0
+"""Seconds that the sound server gets to list its sources."""
 OTHER_RATES_HZ: Final = (48_000, 44_100, 16_000, 32_000, 8_000)
 """Rates that are tried where a device refuses the wanted one and its own."""
 
 ECHO_CANCELLED: Final = ("echo-cancel", "echo_cancel", "echocancel", "echo cancel")
-"""Parts of the names that PulseAudio's and PipeWire's echo cancellers give their sources."""
+"""Parts of the names that PulseAudio's and PipeWire's echo cancellers give their sources.
+
+One is there after `pactl load-module module-echo-cancel source_name=echo-cancel aec_method=webrtc`; PipeWire's comes
+with libpipewire-module-echo-cancel. What plays must go to the sink that the module adds.
+"""
+PULSE: Final = "pulse"
+"""Name under which PortAudio lists ALSA's way to PulseAudio, and to PipeWire in its place."""
 
 
 def open_microphone(settings: config.Microphone, clock: Clock = time.monotonic) -> Sensor:
@@ -63,7 +73,8 @@ class Microphone:
     """A microphone as mono float32 pieces of 0.1 s.
 
     It is opened at the wanted rate with one channel where the device allows, else as the device is, then mixed and
-    resampled in `read`. PortAudio is started and ended with each open and close, as it lists devices only then.
+    resampled in `read`. PortAudio is started and ended with each open and close, as it lists devices only then. "auto"
+    takes an echo canceller's source where PulseAudio or PipeWire has one, so that Attune does not hear its own music.
     """
 
     def __init__(self, settings: config.Microphone, clock: Clock = time.monotonic) -> None:
@@ -78,15 +89,19 @@ class Microphone:
         self._resample = Resampler(settings.rate_hz, settings.rate_hz)
         self._heard_at = 0.0
         self._told = 0
+        self._routed = False
 
     def open(self) -> None:
         """Take the device; raises SensorError where there is none, none of that name, or it is in use."""
         self.close()
         pyaudio = _pyaudio()
         silence_sound_libraries()
+        self._route()
         self._audio = pyaudio.PyAudio()
         try:
-            device = choose(inputs(self._audio), self._settings.device, _default(self._audio))
+            devices = inputs(self._audio)
+            through_pulse = self._routed and any(PULSE in device.name for device in devices)
+            device = choose(devices, PULSE if through_pulse else self._settings.device, _default(self._audio))
             self._start(pyaudio, device)
         except SensorError:
             self.close()
@@ -115,6 +130,16 @@ class Microphone:
             ending = threading.Thread(target=_end, args=(stream, audio), name="microphone end", daemon=True)
             ending.start()
             ending.join(CLOSE_S)
+
+    def _route(self) -> None:
+        """Have ALSA's "pulse" device read from the echo canceller, if there is one and any device will do."""
+        # PortAudio sees no sources of PulseAudio; what its "pulse" device reads is told by this variable alone.
+        if self._routed:
+            os.environ.pop("PULSE_SOURCE", None)
+        source = echo_cancelled_source() if self._settings.device == "auto" else None
+        self._routed = source is not None
+        if source is not None:
+            os.environ["PULSE_SOURCE"] = source
 
     def _start(self, pyaudio: Any, device: Input) -> None:
         for rate_hz, channels in shapes(device, self._settings.rate_hz):
@@ -174,7 +199,7 @@ def choose(devices: Sequence[Input], wanted: str, default: int | None) -> Input:
     if not devices:
         raise SensorError("no microphone was found; connect one, or start PulseAudio or PipeWire")
     if wanted == "auto":
-        cancelled = [device for device in devices if any(part in device.name.lower() for part in ECHO_CANCELLED)]
+        cancelled = [device for device in devices if _is_cancelled(device.name)]
         usual = [device for device in devices if device.index == default]
         return (cancelled + usual + list(devices))[0]
     for device in devices:
@@ -189,6 +214,22 @@ def shapes(device: Input, wanted_hz: int) -> Iterator[tuple[int, int]]:
     channels = sorted({1, min(2, device.channels), device.channels})
     for rate_hz in dict.fromkeys((wanted_hz, device.rate_hz, *OTHER_RATES_HZ)):
         yield from ((rate_hz, count) for count in channels)
+
+
+def echo_cancelled_source() -> str | None:
+    """The source of PulseAudio or PipeWire from which an echo canceller has taken what the speaker plays, if any."""
+    try:
+        listed = subprocess.run(
+            ["pactl", "list", "short", "sources"], capture_output=True, text=True, timeout=PACTL_S, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    names = (line.split("\t")[1] for line in listed.splitlines() if line.count("\t") >= 2)
+    return next((name for name in names if _is_cancelled(name) and not name.endswith(".monitor")), None)
+
+
+def _is_cancelled(name: str) -> bool:
+    return any(part in name.lower() for part in ECHO_CANCELLED)
 
 
 def _default(audio: Any) -> int | None:

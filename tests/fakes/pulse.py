@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -98,6 +97,14 @@ class PrivatePulse:
         self._playing, self._server = [], None
         self._socket.unlink(missing_ok=True)
 
+    def command(self, *words: str) -> str:
+        """What `pactl` answers; raises CalledProcessError when it refuses."""
+        return subprocess.run(
+            ["pactl", *words], env=self.environment, capture_output=True, text=True, check=True, timeout=LIMIT_S
+        ).stdout
+
     def _answers(self) -> bool:
-        command: Sequence[str] = ["pactl", "info"]
-        return subprocess.run(command, env=self.environment, capture_output=True, check=False).returncode == 0
+        try:
+            return bool(self.command("info"))
+        except subprocess.CalledProcessError:
+            return False

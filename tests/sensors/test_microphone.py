@@ -57,6 +57,7 @@ class TestAnyDevice:
     def machine(self, monkeypatch: pytest.MonkeyPatch) -> pyaudio.Machine:
         machine = pyaudio.Machine()
         monkeypatch.setattr(pyaudio, "MACHINE", machine)
+        monkeypatch.setenv("PULSE_SERVER", "unix:/nowhere")
         monkeypatch.setitem(sys.modules, "pyaudio", pyaudio)
         return machine
 
@@ -180,6 +181,29 @@ class TestRealPyAudio:
 
     def test_the_default_device(self, pulse: PrivatePulse) -> None:
         sensor = a_microphone()
+        sensor.open()
+        pulse.play(SPEECH)
+        heard(sensor, lambda samples: np.abs(samples).max() > 0.2)
+        sensor.close()
+
+    def test_an_echo_canceller_is_preferred_and_left_again(self, pulse: PrivatePulse) -> None:
+        pulse.command("load-module", "module-null-sink", "sink_name=speaker", "rate=16000", "channels=1")
+        module = pulse.command(
+            *("load-module", "module-echo-cancel", "source_name=echo-cancel", "sink_name=echo-cancelled"),
+            *("source_master=wavsink.monitor", "sink_master=speaker", "aec_method=speex", "rate=16000", "channels=1"),
+        )
+        sensor = a_microphone()
+        sensor.open()
+        assert "pulse" in sensor.name
+        pulse.play(SPEECH)
+        heard(sensor, lambda samples: np.abs(samples).max() > 0.05)
+        sources = {
+            line.split("\t")[0]: line.split("\t")[1] for line in pulse.command("list", "short", "sources").splitlines()
+        }
+        read = [line.split("\t")[1] for line in pulse.command("list", "short", "source-outputs").splitlines()]
+        assert "echo-cancel" in [sources[index] for index in read]
+        sensor.close()
+        pulse.command("unload-module", module.strip())
         sensor.open()
         pulse.play(SPEECH)
         heard(sensor, lambda samples: np.abs(samples).max() > 0.2)
