@@ -102,12 +102,17 @@ class Policy:
             or mood.at - self.since < self.rules.dwell_s
             or self._cools(mood.at)
             or self.held_by_listener
+            or self._is_paused()
             or self._listener_chose()
             or is_quiet(self.clock, self.rules)
         )
 
     def _cools(self, at: float) -> bool:
         return self.decided_at is not None and at - self.decided_at < self.rules.cooldown_s
+
+    def _is_paused(self) -> bool:
+        """Paused by whomever, since Attune never pauses by itself: another program of the house may have."""
+        return self.player is not None and self.player.status == "paused"
 
     def _listener_chose(self) -> bool:
         return self._plays() and self.player is not None and self.player.chosen_by == "listener"

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.daemon import ROOT, Daemon, Mosquitto, eventually, needs
@@ -84,11 +85,10 @@ def test_a_full_disk_is_told_and_writing_goes_on_once_there_is_room(tmp_path: Pa
     filler = small_disk / "filler"
     with Daemon(tmp_path, SILENT, state=small_disk / "state") as daemon:
         daemon.wait_for("mood: ")
-        with filler.open("wb") as file:
+        with filler.open("wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"0" * 4096)
-                    file.flush()
             except OSError:
                 pass
         daemon.wait_for("store: ", 90)
@@ -114,6 +114,8 @@ def test_mpd_killed_in_a_song_comes_back(tmp_path: Path) -> None:
     with Daemon(tmp_path, settings) as daemon:
         daemon.wait_for("player: playing", 150)
         before = len(daemon.said())
-        subprocess.run(["pkill", "-KILL", "-f", f"mpd.*{daemon.state}"], check=True)
+        assert daemon.process
+        (mpd,) = [child for child in psutil.Process(daemon.process.pid).children(True) if child.name() == "mpd"]
+        mpd.kill()
         daemon.wait_for("player: playing", 60, after=before)
         assert "Traceback" not in daemon.said()

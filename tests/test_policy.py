@@ -69,6 +69,11 @@ def test_music_that_a_listener_paused_stays_so_until_they_resume() -> None:
     assert run(every_second("happy", 100, 120), policy.paused_by_listener(False))[1]
 
 
+def test_music_that_another_program_paused_stays_so() -> None:
+    policy = Policy(NO_QUIET).played(PlayerState(0.0, "paused", Track("a.ogg")))
+    assert run(every_second("happy", 0, 100), policy)[1] == []
+
+
 def test_a_queue_that_ended_is_followed_by_another() -> None:
     policy, _ = run(every_second("happy", 0, 20))
     policy = policy.played(PlayerState(50.0, "stopped"))
