@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -301,4 +302,4 @@ class Appliance:
 
 
 def _database(config: Config) -> str:
-    return f"sqlite:///{state_folder(config) / 'attune.db'}"
+    return f"sqlite:///{quote(str(state_folder(config) / 'attune.db'))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -83,15 +84,14 @@ def test_an_altered_model_leaves_the_other_senses_and_comes_back(tmp_path: Path)
 
 def test_a_full_disk_is_told_and_writing_goes_on_once_there_is_room(tmp_path: Path, small_disk: Path) -> None:
     filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"0" * 4096)
     with Daemon(tmp_path, SILENT, state=small_disk / "state") as daemon:
+        daemon.wait_for("store: ")
+        daemon.wait_for("free some space")
         daemon.wait_for("mood: ")
-        with filler.open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"0" * 4096)
-            except OSError:
-                pass
-        daemon.wait_for("store: ", 90)
+        assert daemon.page()["mood"]
         filler.unlink()
         daemon.wait_for("store: works again", 90)
         assert "Traceback" not in daemon.said()
