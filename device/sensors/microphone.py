@@ -139,7 +139,7 @@ class Microphone:
         source = echo_cancelled_source() if self._settings.device == "auto" else None
         self._routed = source is not None
         if source is not None:
-            os.environ["PULSE_SOURCE"] = source
+            os.environ.update(PULSE_SOURCE=source)
 
     def _start(self, pyaudio: Any, device: Input) -> None:
         for rate_hz, channels in shapes(device, self._settings.rate_hz):
