@@ -66,7 +66,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("device.store",),
     "alembic": ("device.store",),
     "mpd": ("device.player.mpd", "device.player.mpd_client"),
-    "picamera2": ("device.sensors.camera",),
+    "picamera2": ("device.sensors.pi_camera",),
     "pyaudio": ("device.sensors.microphone",),
     "av": ("device.sensors",),
     "flask": ("companion_web",),

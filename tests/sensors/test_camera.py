@@ -14,8 +14,9 @@ import pytest
 from device import config
 from device.pipeline import Worker
 from device.ports import Sensor
-from device.sensors import camera
-from device.sensors.camera import AutoCamera, OpenCvCamera, PiCamera, open_camera, without_password
+from device.sensors import camera, pi_camera
+from device.sensors.camera import AutoCamera, OpenCvCamera, open_camera, without_password
+from device.sensors.pi_camera import PiCamera
 from device.signals import Health, Image, SensorError
 from tests.fakes import picamera2
 from tests.fakes.mjpeg import STEP, MjpegServer
@@ -100,7 +101,7 @@ class TestPiCamera:
     def test_removal_is_told_and_it_comes_back(
         self, pi: PiCamera, board: picamera2.Board, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(camera, "GONE_S", 0.5)
+        monkeypatch.setattr(pi_camera, "GONE_S", 0.5)
         pi.open()
         first(pi)
         board.pulled_out.set()

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from device.sensors.headers import picture_size
 from device.sensors.media import (
     Resampler,
     decode_picture,
     decode_sound,
     frames_and_sound,
     kind_of,
-    picture_size,
     to_float,
 )
 from device.signals import Image, SensorError, Sound

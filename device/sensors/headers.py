@@ -1,0 +1,100 @@
+"""What the header of a picture states: its size, before anything is decoded."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from device.signals import SensorError
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """What a picture's header states, in pixels; `reducible` when it can be decoded at a half, quarter or eighth."""
+
+    width: int
+    height: int
+    reducible: bool = False
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+def picture_size(data: bytes) -> PictureSize:
+    """The size that the header states, without decoding; raises SensorError when it is no picture that is known."""
+    try:
+        for magic, read in _HEADERS:
+            if data.startswith(magic):
+                size = read(data)
+                if size.width < 1 or size.height < 1:
+                    raise SensorError("the picture has no pixels; save it anew as JPEG or PNG")
+                return size
+    except (struct.error, IndexError, ValueError):
+        raise SensorError("the picture ends within its header; copy it again") from None
+    raise SensorError("not a picture that can be read; use JPEG, PNG, WebP, BMP, TIFF or GIF")
+
+
+def _png_size(data: bytes) -> PictureSize:
+    return PictureSize(*struct.unpack(">II", data[16:24]))
+
+
+def _bmp_size(data: bytes) -> PictureSize:
+    width, height = struct.unpack("<ii", data[18:26])
+    return PictureSize(width, abs(height))
+
+
+def _jpeg_size(data: bytes) -> PictureSize:
+    # Segments up to the frame header (ITU T.81 B.1.1); progressive ones (SOF2) buffer all coefficients at full size.
+    at = 2
+    while True:
+        while data[at] == 0xFF and data[at + 1] == 0xFF:
+            at += 1
+        mark, length = struct.unpack(">xBH", data[at : at + 4])
+        if 0xC0 <= mark <= 0xCF and mark not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return PictureSize(width, height, reducible=mark in (0xC0, 0xC1))
+        at += 2 + length
+
+
+def _webp_size(data: bytes) -> PictureSize:
+    if data[8:12] != b"WEBP":
+        raise SensorError("not a picture that can be read; use JPEG, PNG, WebP, BMP, TIFF or GIF")
+    if data[12:16] == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return PictureSize(width, height)
+    if data[12:16] == b"VP8L":
+        (bits,) = struct.unpack("<I", data[21:25])
+        return PictureSize((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    width, height = struct.unpack("<HH", data[26:30])
+    return PictureSize(width & 0x3FFF, height & 0x3FFF)
+
+
+def _tiff_size(data: bytes) -> PictureSize:
+    order = "<" if data[:2] == b"II" else ">"
+    (first,) = struct.unpack(order + "I", data[4:8])
+    (count,) = struct.unpack(order + "H", data[first : first + 2])
+    tags: dict[int, int] = {}
+    for index in range(min(count, 100)):
+        at = first + 2 + 12 * index
+        tag, form = struct.unpack(order + "HH", data[at : at + 4])
+        (tags[tag],) = struct.unpack(order + ("H2x" if form == 3 else "I"), data[at + 8 : at + 12])
+    return PictureSize(tags.get(256, 0), tags.get(257, 0))
+
+
+def _pnm_size(data: bytes) -> PictureSize:
+    words = re.sub(rb"#[^\n]*", b" ", data[2:500]).split()
+    return PictureSize(int(words[0]), int(words[1]))
+
+
+_HEADERS: Final[tuple[tuple[bytes | tuple[bytes, ...], Callable[[bytes], PictureSize]], ...]] = (
+    (b"\xff\xd8\xff", _jpeg_size),
+    (b"\x89PNG\r\n\x1a\n", _png_size),
+    (b"RIFF", _webp_size),
+    (b"BM", _bmp_size),
+    ((b"II*\0", b"MM\0*"), _tiff_size),
+    ((b"P2", b"P3", b"P5", b"P6"), _pnm_size),
+)
