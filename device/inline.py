@@ -54,6 +54,7 @@ class Replay:
     ) -> None:
         self._start = start
         self._now = 0.0
+        self._ticked = 0.0
         self._brain = make_brain(config)
         self._dj = Dj([Folder(music_folder(config))], config.music, random.Random(1))
         self._heard: list[PlayerState] = []
@@ -70,15 +71,16 @@ class Replay:
             yield from self._steps(self._judged(message))
         if self._voice:
             yield from self._steps(self._voice.judge(utterance) for utterance in self._voice.flush())
-        end = self._now + LONGEST_AFTERGLOW_S
-        while self._present and self._now < end:
-            yield from self._until(self._now + TURN_S)
+        end = self._ticked + LONGEST_AFTERGLOW_S
+        while self._present and self._ticked < end:
+            yield from self._until(self._ticked + TURN_S)
 
     def _until(self, at: float) -> Iterator[Event]:
-        while self._now + TURN_S <= at:
-            self._now += TURN_S
+        while self._ticked + TURN_S <= at:
+            self._now = self._ticked = self._ticked + TURN_S
             self._player.advance(self._now)
             yield from self._steps([self._tick()])
+        self._now = max(self._now, at)
 
     def _tick(self) -> Tick:
         utc = (self._start or NO_START) + timedelta(seconds=self._now)

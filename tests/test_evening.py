@@ -54,7 +54,9 @@ def test_the_moods_come_in_the_scripted_order(log: list[Event]) -> None:
 def test_each_mood_brings_its_music(log: list[Event]) -> None:
     decisions = [event for event in log if isinstance(event, Decision)]
     wanted = [name for name in expected() if name not in ("unclear", "absent")]
-    assert [decision.target.emotion for decision in decisions][: len(wanted)] == wanted
+    # the pieces are cut short here, so a mood that lasts longer than its queue brings another one
+    targets = [name for name, _ in groupby(decision.target.emotion for decision in decisions)]
+    assert targets[: len(wanted)] == wanted
     for decision in decisions:
         following = log[log.index(decision) :]
         queue = next(event for event in following if isinstance(event, Queue))
