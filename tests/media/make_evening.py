@@ -25,7 +25,7 @@ HERE: Final = Path(__file__).resolve().parent
 WIDTH, HEIGHT, RATE_FPS, RATE_HZ, LENGTH_S = 640, 480, 10, 16_000, 120
 
 SPEECH: Final[tuple[tuple[float, str, str], ...]] = (
-    (13.0, "en-us+f3", "Good evening. I will be with you for a moment, and then I have to leave."),
+    (13.0, "en-gb", "Good evening. I will be with you for a moment, and then I have to leave."),
     (111.0, "en-us", "The table is in the kitchen, the chair is in the hall, and the lamp is by the window."),
 )
 """Second, espeak-ng voice and words of what is said aloud."""
