@@ -1,4 +1,4 @@
-"""`make bench`: what each step costs on this machine, and how old a mood is when a subscriber of MQTT has it, as JSON."""
+"""`make bench`: what each step costs on this machine, and how old a mood is when a subscriber has it, as JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from device.config import Config
 from device.fusion import Fusion
 from device.inference import features
 from device.inference.align import aligned
-from device.inference.senses import open_detector, open_face, open_text, open_voice
+from device.inference.senses import open_detector, open_face, open_text, open_voice, spec
+from device.inference.text import clean, load_tokenizer
 from device.inference.voice import SileroDetector
 from device.sensors.media import decode_picture, decode_sound
 from device.signals import EMOTIONS, Estimate, Image, Utterance
@@ -88,11 +89,11 @@ def voice_steps(runs: int) -> dict[str, Any]:
 
 
 def text_steps(runs: int) -> dict[str, Any]:
-    text = open_text(Config())
+    text, tokenizer = open_text(Config()), load_tokenizer(spec(Config(), "text_tokenizer").read())
     return {
-        "text: tokenize": timed(lambda: text.tokens(SENTENCE), runs),
+        "text: tokenize": timed(lambda: tokenizer.encode(clean(SENTENCE)), runs),
         "text: judge, with tokens": timed(lambda: text.judge_text(SENTENCE), runs),
-        "text: tokens": len(text.tokens(SENTENCE)),
+        "text: tokens": len(tokenizer.encode(clean(SENTENCE)).ids),
     }
 
 
