@@ -76,10 +76,11 @@ def _span(start: int, length: int, scale: float, out_px: int) -> tuple[int, int]
     return first, min(max(first + 1, round((start + length) * scale)), out_px)
 
 
-def tiles(height: int, width: int) -> list[Square]:
-    """Two to four overlapping squares of TILE_SHARE of the longer side that cover the picture."""
+def tiles(height: int, width: int, turn: int | None = None) -> list[Square]:
+    """Two to four overlapping squares, TILE_SHARE of the longer side, that cover the picture; in a turn one of them."""
     side = tile_side(height, width)
-    return [Square(x, y, side) for y in _starts(height, side) for x in _starts(width, side)]
+    squares = [Square(x, y, side) for y in _starts(height, side) for x in _starts(width, side)]
+    return squares if turn is None else [squares[turn % len(squares)]]
 
 
 def tile_side(height: int, width: int) -> int:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from device.config import Face as Settings
 from device.inference.align import Box, aligned, is_tight, plain, sharpness, squeezed, turned
 from device.inference.crop import standardise
-from device.inference.detect import FILLED_FACTOR, FOLLOWED, WIDE_FACTOR, Detection, Detector, nearest, without
+from device.inference.detect import FILLED_FACTOR, FOLLOWED, WIDE_FACTOR, Detection, Detector, nearest, scaled, without
 from device.inference.track import FORGET_S, People
 from device.ports import Network
 from device.signals import Estimate, Face, Image, Pixels, Scores, SensorError
+
+MOST_SEARCHED_PX: Final = 1920  # longer side of a still that is searched; faces are cut from the still itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class FacePath:
         """
         rgb = _rgb(picture)
         if not crop:
-            return [self._judged(rgb, seen, plain(rgb, seen.box)) for seen in self._detector.find(rgb)]
+            return [self._judged(rgb, seen, plain(rgb, seen.box)) for seen in self._all_faces(rgb)]
         seen = self._one_face(rgb)
         if seen is None:
             whole = _whole(rgb)
@@ -95,10 +97,15 @@ class FacePath:
         second = squeezed(rgb) if is_tight(rgb, seen.points) else plain(rgb, seen.box)
         return [self._judged(rgb, seen, second)]
 
+    def _all_faces(self, rgb: Pixels) -> list[Detection]:
+        small, scale = _small(rgb)
+        return [scaled(face, 1 / scale) for face in self._detector.find(small)]
+
     def _one_face(self, rgb: Pixels) -> Detection | None:
-        height, width = rgb.shape[:2]
-        found = self._detector.look(rgb, (0, 0, width, height), FILLED_FACTOR) or self._detector.find(rgb)
-        return found[0] if found else None
+        small, scale = _small(rgb)
+        height, width = small.shape[:2]
+        found = self._detector.look(small, (0, 0, width, height), FILLED_FACTOR) or self._detector.find(small)
+        return scaled(found[0], 1 / scale) if found else None
 
     def _judged(self, rgb: Pixels, seen: Detection, second: Pixels) -> Judged:
         # a still has no next picture to average with, so a second cut stands in for it: on FER2013 PublicTest the
@@ -152,6 +159,16 @@ def _face(rgb: Pixels, seen: Detection, at: float = 0.0, name: str = "") -> Face
 def _whole(rgb: Pixels) -> Face:
     gray = squeezed(rgb)
     return Face(0.0, gray, (0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0])), "", sharpness(gray))
+
+
+def _small(rgb: Pixels) -> tuple[Pixels, float]:
+    import cv2
+
+    scale = MOST_SEARCHED_PX / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb, 1.0
+    size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
 def _rgb(picture: Pixels) -> Pixels:

@@ -121,6 +121,17 @@ def test_a_face_of_forty_pixels_is_found_anywhere_within_four_turns(detector: De
     assert any(detector.find(room, turn=turn) for turn in range(4))
 
 
+def test_a_face_cut_out_of_its_picture_is_found_in_another(detector: Detector) -> None:
+    import cv2
+
+    tight = cv2.resize(portrait()[80:176, 176:272], (144, 144))
+    for at in ((20, 30), (300, 200), (470, 320)):
+        room = np.full((480, 640, 3), 255, np.uint8)
+        room[at[1] : at[1] + 144, at[0] : at[0] + 144] = tight
+        (face,) = detector.find(room)
+        assert overlap(face.box, (*at, 144, 144)) > 0.6
+
+
 def test_a_close_look_finds_the_same_face_and_nothing_beside_it(detector: Detector) -> None:
     (face,) = detector.find(portrait())
     (again,) = detector.look(portrait(), (170, 85, 90, 90))
