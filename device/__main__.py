@@ -20,7 +20,8 @@ from device.signals import AttuneError, Raw
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did what it should, 1 when it could not, 2 for wrong usage."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
+    level = logging.INFO if arguments.command is _run else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
     for chatty in ("alembic", "amqtt", "transitions"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
@@ -122,7 +123,6 @@ def _replay(config: Config, arguments: argparse.Namespace) -> int:
     from device.sensors.replay import recordings
 
     problems: list[str] = []
-    logging.getLogger().setLevel(logging.WARNING)
     messages: Iterable[Raw] = recordings(arguments.paths, config.camera.rate_fps, tell=problems.append)
     replay = Replay(demo_settings(config) if arguments.demo else config, arguments.start)
     for event in replay.run(_in_real_time(messages) if arguments.speed == "real" else messages):

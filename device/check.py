@@ -25,7 +25,7 @@ from device.signals import AttuneError, ModelError, SensorError, Status
 
 FIRST_READ_S = 8.0
 """Seconds that a sensor gets to give its first picture or sound."""
-FETCH_S = 20.0
+FETCH_S = 10.0
 LARGEST_MODEL = 50_000_000
 
 

@@ -103,6 +103,7 @@ if [ "$(cat ".venv/.done-$purpose" 2>/dev/null)" != "$(stamp)" ]; then
     python=$(choose_python)
     make_venv
     install_python_packages "$extras"
+    if [ "$purpose" = run ]; then .venv/bin/attune models fetch || true; fi
     stamp > ".venv/.done-$purpose"
 fi
 if [ "$purpose" = run ]; then .venv/bin/attune library demo; fi
