@@ -21,7 +21,7 @@ def learning_curve(history: Sequence[Mapping[str, float]], path: Path, title: st
     for name in names:
         rows = [row for row in history if name in row]
         axes.plot([row["epoch"] for row in rows], [row[name] for row in rows], label=name)
-    axes.legend()
+    figure.legend(loc="outside right upper")  # beside the lines, never on them
     _save(figure, path)
 
 
@@ -48,7 +48,7 @@ def reliability_diagram(probs: ArrayLike, y: ArrayLike, path: Path, title: str =
     axes.bar(
         [sure for _, _, sure in bins], [share for share, _, _ in bins], width=0.04, alpha=0.3, label="share of cases"
     )
-    axes.legend()
+    axes.legend(loc="upper left")
     _save(figure, path)
 
 
