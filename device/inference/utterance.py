@@ -27,13 +27,18 @@ START_BLOCKS: Final = 2
 MEMORY_BLOCKS: Final = round(20.0 / BLOCK_S)  # the room of the last 20 s
 REFRESH_BLOCKS: Final = 8  # the floor is looked up four times a second
 ROOM_PERCENTILE: Final = 10.0  # the quiet moments: between words there is only the room
-MUSIC_PERCENTILE: Final = 80.0  # the loud moments: what our own music, with its singer, reaches by itself
-MUSIC_LEARNT_BLOCKS: Final = round(4.0 / BLOCK_S)  # until then nothing over the music is believed
+MUSIC_PERCENTILE: Final = 95.0  # the loud moments: what our own music, with its singer, reaches by itself
+MUSIC_LEARNT_BLOCKS: Final = round(10.0 / BLOCK_S)  # until then nothing over the music is believed: singers wait
 MUSIC_TAIL_BLOCKS: Final = round(1.0 / BLOCK_S)  # the room still rings when the music has stopped
+OVER_ROOM_DB: Final = (3.0, 12.0)  # over the floor: from not at all to fully believed
+OVER_MUSIC_DB: Final = (4.5, 10.0)  # a singer reached 4.4 dB over the loud moments of three pieces, speech at +10 dB 7
 GATE_DB: Final = 2.0  # blocks this close to the floor are not shown to the detector
 QUIETEST_DB: Final = -100.0
-DETECTOR_LEVEL: Final = 0.3  # peak at which the detector hears best
-LARGEST_GAIN: Final = 100.0
+DETECTOR_DB: Final = -26.0  # level at which the detector hears best: it misses whispers far off and shouts close by
+AUDIBLE_DB: Final = -72.0  # what is softer says nothing of how loud people speak here
+GAIN_STEP_DB: Final = 0.5  # a block: a quick gain would flatten the rise by which the detector knows speech
+LOUD_PERCENTILE: Final = 90.0
+GAIN_RANGE_DB: Final = (-12.0, 30.0)
 CLIPPED_FROM: Final = 0.985
 
 
@@ -50,7 +55,8 @@ class Heard:
     """An utterance as found: samples at 16 kHz, where it lies, and what speaks for and against trusting it.
 
     `level_db` is the level of its speech (dB re full scale), `floor_db` what the room or our music reaches without it,
-    `speech` the mean probability of speech in it, `clipped` its share of samples at full scale.
+    `speech` the mean probability of speech in it, `clipped` its share of samples at full scale; `over_music` tells
+    which of the two the floor is.
     """
 
     start_s: float
@@ -61,11 +67,12 @@ class Heard:
     level_db: float
     floor_db: float
     clipped: float
+    over_music: bool = False
 
     @property
     def clarity(self) -> float:
         """How far to believe that someone in the room said this, clearly enough to judge: 0..1."""
-        stands_out = _ramp(self.level_db - self.floor_db, 3.0, 12.0)
+        stands_out = _ramp(self.level_db - self.floor_db, *(OVER_MUSIC_DB if self.over_music else OVER_ROOM_DB))
         loud_enough = 0.3 + 0.7 * _ramp(self.level_db, -85.0, -65.0)
         long_enough = _ramp(self.speech_s, 0.1, 1.0)
         undistorted = 1.0 - 0.8 * _ramp(self.clipped, 0.001, 0.05)
@@ -84,14 +91,16 @@ class _Block:
 class UtteranceFinder:
     """Cuts a stream, in chunks of any size, into utterances; equal samples give equal utterances however they come.
 
-    For use by one thread. The stream is worked through in blocks of 512 samples, so that chunk sizes cannot matter.
+    For use by one thread. `gain_db`, where given, is what the detector hears the sound louder by; else that follows
+    the level of the room. The stream is worked through in blocks of 512 samples, so that chunk sizes cannot matter.
     """
 
-    def __init__(self, detector: SpeechDetector, settings: Voice) -> None:
+    def __init__(self, detector: SpeechDetector, settings: Voice, gain_db: float | None = None) -> None:
         self._detector = detector
         self._settings = settings
         self._floor = Floor()
         self._high_pass = HighPass()
+        self._gain = SlowGain() if gain_db is None else SlowGain(gain_db, 0.0)
         self._waiting: Samples = np.zeros(0, dtype=np.float32)
         self._next_s: float | None = None
         self._before: deque[_Block] = deque(maxlen=LEAD_BLOCKS + START_BLOCKS)
@@ -136,10 +145,11 @@ class UtteranceFinder:
             self._maybe_start(block)
 
     def _probability(self, audible: Samples, level_db: float) -> float:
+        loudened = self._gain(audible, level_db)
         gated = not self._running and self._floor.gates(level_db)
         if gated or level_db <= QUIETEST_DB:
             return 0.0
-        return self._detector.probability(audible * self._floor.gain())
+        return self._detector.probability(loudened)
 
     def _maybe_start(self, block: _Block) -> None:
         self._before.append(block)
@@ -163,11 +173,11 @@ class UtteranceFinder:
         self._before.extend(running[len(running) - surplus :])
         kept = running[: len(running) - surplus]
         speech = [one for one in kept if one.probability >= self._settings.threshold * STAY_SHARE]
-        floor_db = self._floor.level_db()
+        floor_db, over_music = self._floor.level_db(), self._floor.is_music
         self._silent = 0
         self._floor.speech_ended()
         if len(speech) * BLOCK_S >= SHORTEST_SPEECH_S:
-            yield _heard(kept, speech, floor_db)
+            yield _heard(kept, speech, floor_db, over_music)
 
 
 class HighPass:
@@ -181,6 +191,38 @@ class HighPass:
         joined = np.concatenate((self._tail, block.astype(np.float64)))
         self._tail = joined[-len(self._tail) :]
         return np.asarray(np.convolve(joined, self._taps, "valid"), dtype=np.float32)
+
+
+class SlowGain:
+    """Brings the loud moments of the last 20 s slowly to where the speech detector hears best."""
+
+    def __init__(self, gain_db: float = 0.0, step_db: float = GAIN_STEP_DB) -> None:
+        self._gain_db = gain_db
+        self._step_db = step_db
+        self._audible_db: deque[float] = deque(maxlen=MEMORY_BLOCKS)
+        self._wanted_db = gain_db
+
+    def __call__(self, block: Samples, level_db: float) -> Samples:
+        """The block, louder or softer, without a jump to the one before."""
+        if level_db > AUDIBLE_DB:
+            self._audible_db.append(level_db)
+            self._look(len(self._audible_db))
+        before_db = self._gain_db
+        self._gain_db += min(self._step_db, max(-self._step_db, self._wanted_db - before_db))
+        ramp = 10.0 ** (np.linspace(before_db, self._gain_db, len(block)) / 20.0)
+        return np.asarray(block * ramp, dtype=np.float32)
+
+    def _look(self, count: int) -> None:
+        if count % REFRESH_BLOCKS == 0 or count == MEMORY_BLOCKS:
+            loud_db = float(np.percentile(self._audible_db, LOUD_PERCENTILE))
+            self._wanted_db = min(GAIN_RANGE_DB[1], max(GAIN_RANGE_DB[0], DETECTOR_DB - loud_db))
+
+
+def whole_gain_db(samples: Samples) -> float:
+    """What brings the loud moments of a whole recording to where the speech detector hears best."""
+    blocks = samples[: len(samples) // BLOCK_SAMPLES * BLOCK_SAMPLES].reshape(-1, BLOCK_SAMPLES)
+    levels_db = [decibels(block) for block in blocks] or [0.0]
+    return DETECTOR_DB - max(AUDIBLE_DB, float(np.percentile(levels_db, LOUD_PERCENTILE)))
 
 
 class Floor:
@@ -197,19 +239,19 @@ class Floor:
         self._tail_blocks = 0
         self._playing = False
         self._quiet_db = QUIETEST_DB
-        self._peak_db = QUIETEST_DB
         self._count = 0
 
     def add(self, level_db: float, speech_runs: bool) -> None:
         """Take the level of one block; those of a running utterance count as music only when it has ended."""
         self._count += 1
-        if self._masked and speech_runs:
+        if self.is_music and speech_runs:
             self._held.append(level_db)
         else:
             self._levels_db.append(level_db)
-        self._music_blocks += self._masked
+        self._music_blocks += self.is_music
         self._tail_blocks -= self._tail_blocks > 0
-        self._refresh(level_db)
+        if self._count % REFRESH_BLOCKS == 0:
+            self._quiet_db = self._percentile(ROOM_PERCENTILE)
 
     def speech_ended(self) -> None:
         """Count what was heard during the utterance towards the music."""
@@ -228,27 +270,18 @@ class Floor:
 
     def level_db(self) -> float:
         """The floor now; 0 dB, over which nothing stands out, while the music is not yet known."""
-        if not self._masked:
+        if not self.is_music:
             return self._percentile(ROOM_PERCENTILE)
         return self._percentile(MUSIC_PERCENTILE) if self._music_blocks >= MUSIC_LEARNT_BLOCKS else 0.0
 
     def gates(self, level_db: float) -> bool:
         """Whether a block is so close to the quiet of the room that nobody can be speaking in it."""
-        return not self._masked and self._count > MEMORY_BLOCKS // 20 and level_db < self._quiet_db + GATE_DB
-
-    def gain(self) -> float:
-        """What brings the loudest of the last 20 s to where the speech detector hears best."""
-        return float(np.clip(DETECTOR_LEVEL / 10.0 ** (self._peak_db / 20.0) / 4.0, 1.0, LARGEST_GAIN))
+        return not self.is_music and self._count > MEMORY_BLOCKS // 20 and level_db < self._quiet_db + GATE_DB
 
     @property
-    def _masked(self) -> bool:
+    def is_music(self) -> bool:
+        """Whether our music plays, or has only just ended."""
         return self._playing or self._tail_blocks > 0
-
-    def _refresh(self, level_db: float) -> None:
-        self._peak_db = max(self._peak_db, level_db)
-        if self._count % REFRESH_BLOCKS == 0 and self._levels_db:
-            self._quiet_db = self._percentile(ROOM_PERCENTILE)
-            self._peak_db = max(*self._levels_db, level_db)
 
     def _percentile(self, percentile: float) -> float:
         return float(np.percentile(self._levels_db, percentile)) if self._levels_db else QUIETEST_DB
@@ -260,7 +293,7 @@ def decibels(samples: NDArray[np.floating]) -> float:
     return max(QUIETEST_DB, 10.0 * float(np.log10(max(power, 1e-12))))
 
 
-def _heard(kept: Sequence[_Block], speech: Sequence[_Block], floor_db: float) -> Heard:
+def _heard(kept: Sequence[_Block], speech: Sequence[_Block], floor_db: float, over_music: bool) -> Heard:
     samples = np.concatenate([block.samples for block in kept])
     return Heard(
         start_s=round(kept[0].start_s, 3),  # sums of chunk lengths differ in the last bits
@@ -270,6 +303,7 @@ def _heard(kept: Sequence[_Block], speech: Sequence[_Block], floor_db: float) ->
         speech=float(np.mean([block.probability for block in speech])),
         level_db=float(np.percentile([block.level_db for block in speech], 75.0)),
         floor_db=floor_db,
+        over_music=over_music,
         clipped=float(np.mean(np.abs(samples) >= CLIPPED_FROM)),
     )
 

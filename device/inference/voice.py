@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from device.config import Voice
 from device.inference import features
-from device.inference.utterance import Heard, SpeechDetector, UtteranceFinder
+from device.inference.utterance import Heard, SpeechDetector, UtteranceFinder, whole_gain_db
 from device.ports import Network
 from device.signals import Control, Estimate, ModelError, Samples, Scores, Sound, Utterance
 
@@ -97,11 +98,16 @@ class VoicePath:
 
     def find(self, samples: NDArray[np.floating], rate_hz: int) -> list[Heard]:
         """What `judge_sound` judges."""
-        finder = UtteranceFinder(self._vad(), self._settings)
-        mono = features.resampled(_mono(_usable(samples)), rate_hz)
-        found = list(finder.hear(Sound(0.0, mono, features.RATE_HZ)))
-        found += finder.flush()
+        sound = Sound(0.0, features.resampled(_mono(_usable(samples)), rate_hz), features.RATE_HZ)
+        found = self._heard_in(sound, self._settings, None)
+        # shouting is little like speech to the detector; it is told with the little reliability that this leaves
+        lenient = msgspec.structs.replace(self._settings, threshold=self._settings.threshold / 2)
+        found = found or self._heard_in(sound, lenient, whole_gain_db(sound.samples))
         return [heard for heard in found if self._long_enough(heard)] or found
+
+    def _heard_in(self, sound: Sound, settings: Voice, gain_db: float | None) -> list[Heard]:
+        finder = UtteranceFinder(self._vad(), settings, gain_db)
+        return [*finder.hear(sound), *finder.flush()]
 
     def judge_heard(self, heard: Heard) -> JudgedUtterance:
         """How one utterance of a recording sounds."""

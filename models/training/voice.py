@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -21,15 +22,16 @@ from models.training import metrics, voice_data, voice_network
 
 SEED: Final = 20
 PICTURE_SEED: Final = 1  # of the speeds and rooms that the pictures are made with
-EPOCHS: Final = 44
+CYCLES: Final = ((44, 1e-3), (26, 8e-4))  # epochs and highest rate: a second, lower wave goes on from the first
+LOWEST_SHARE: Final = 0.01
+EPOCHS: Final = sum(epochs for epochs, _ in CYCLES)
 BATCH: Final = 32
-PEAK_RATE: Final = 1e-3
 WARM_UP_STEPS: Final = 200
 WEIGHT_DECAY: Final = 0.02
 AVERAGING: Final = 0.995  # of the weights over the last 200 steps
 LABEL_SMOOTHING: Final = 0.05
 PATIENCE: Final = 20
-DRAWS: Final = {"ravdess": 2000, "nemo": 1700, "plain_speech": 200, "emospeech_in_background": 100}  # an epoch
+DRAWS: Final = {"ravdess": 2000, "nemo": 1500, "plain_speech": 420, "emospeech_in_background": 80}  # an epoch
 NOISE_SHARE: Final = 0.4
 NOISE_DB: Final = (5.0, 30.0)
 MIX_SHARE: Final = 0.15
@@ -129,6 +131,17 @@ class Augmentation:
         return wide * seen + (1 - wide) * seen[other], high * smooth + (1 - high) * smooth[other]
 
 
+def rate_at(step: int) -> float:
+    """The learning rate: up in a straight line, then down half a wave in each cycle."""
+    epoch = step / (sum(DRAWS.values()) // BATCH)
+    for epochs, highest in CYCLES:
+        if epoch < epochs:
+            wave = (1.0 + math.cos(math.pi * epoch / epochs)) / 2.0
+            return highest * max(LOWEST_SHARE, wave) * min(1.0, (step + 1) / WARM_UP_STEPS)
+        epoch -= epochs
+    return CYCLES[-1][1] * LOWEST_SHARE
+
+
 class Training:
     """A run that can stop at any epoch and go on from its checkpoint."""
 
@@ -175,17 +188,14 @@ class Training:
         return self.model
 
     def _compile(self, keras: Any) -> None:
-        steps = self._epochs * (sum(DRAWS.values()) // BATCH)
-        rate = keras.optimizers.schedules.CosineDecay(
-            1e-4, max(steps - WARM_UP_STEPS, 1), 0.01, warmup_target=PEAK_RATE, warmup_steps=WARM_UP_STEPS
-        )
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, clipnorm=1.0)
+        optimizer = keras.optimizers.AdamW(weight_decay=WEIGHT_DECAY, clipnorm=1.0)
         self.model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True))
         self.model.optimizer.build(self.model.trainable_variables)
 
     def _epoch(self, generator: np.random.Generator) -> float:
         losses = []
         for seen, targets in Augmentation(self._pictures, self._everyone, generator).batches():
+            self.model.optimizer.learning_rate = rate_at(int(self.model.optimizer.iterations.numpy()))
             self.model.reset_metrics()  # else the running mean comes back
             losses.append(float(self.model.train_on_batch(seen, targets)))
             self._average()

