@@ -74,10 +74,9 @@ class Detector:
 
         A known face that the finder proposes too gets the better of the two scores.
         """
-        proposals = self._finder.propose(rgb, turn)
-        found = self._joined(rgb, list(known), proposals, most, SURE)
-        if turn is None or not proposals:
-            found = self._joined(rgb, found, without(self._large(rgb, turn), found), most, SURE_ALONE)
+        found = self._joined(rgb, list(known), self._finder.propose(rgb, turn), most, SURE)
+        if not found:
+            found = self._joined(rgb, found, self._large(rgb, turn), most, SURE_ALONE)
         return sorted(found, key=_size, reverse=True)
 
     def look(self, rgb: Pixels, box: Box, factor: float = LOOK_FACTOR, least: float = SURE) -> list[Detection]:
