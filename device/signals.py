@@ -103,7 +103,8 @@ Raw: TypeAlias = Image | Sound | Sentence | Beat
 class Face:
     """An aligned gray crop (uint8, 48 x 48) of a followed face; `box` is x, y, width, height in pixels.
 
-    `sharpness` is the variance of the crop's Laplacian over its own; `turn` is 0 for a frontal head, 1 in profile.
+    `second` is another cut of the same face, judged with the first. `sharpness` is the variance of the crop's Laplacian
+    over its own; `turn` is 0 for a frontal head, 1 in profile.
     """
 
     at: float
@@ -112,6 +113,7 @@ class Face:
     track: str
     sharpness: float
     turn: float = 0.0
+    second: Pixels | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

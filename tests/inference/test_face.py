@@ -11,7 +11,7 @@ from device.inference.crop import standardise
 from device.inference.detect import Detection, Detector
 from device.inference.face import FacePath, reliability, softmax
 from device.ports import Network
-from device.signals import Face, Image, Pixels, SensorError
+from device.signals import EMOTIONS, Face, Image, Pixels, SensorError
 from tests.inference.faces import (
     SHORT_RANGE_SHA256,
     LightMeansHappy,
@@ -143,6 +143,16 @@ def test_the_temperature_softens_the_scores(detector: Detector) -> None:
 
 def test_softmax_stands_large_logits() -> None:
     assert softmax(np.array([1000, 0, 0, 0, 0, 0, 0], np.float32))[0] == pytest.approx(1)
+
+
+def test_the_model_that_ships_sees_that_the_portrait_smiles() -> None:
+    from device.config import Config
+    from device.inference.senses import open_face
+
+    face = open_face(Config())
+    (live,), (still,) = face(Image(0.0, portrait())), face.judge_picture(portrait())
+    assert live.scores == still.scores
+    assert live.scores[EMOTIONS.index("happy")] > 0.8
 
 
 # -- one picture -------------------------------------------------------------------------------------------------------
