@@ -34,7 +34,7 @@ class Recipe:
     """What decides the result, together with the data."""
 
     seed: int = 7
-    epochs: int = 3
+    epochs: int = 2
     patience: int = 1
     batch: int = 64
     tokens: int = 48
@@ -82,8 +82,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def train(data: Path, weights: Path, work: Path, recipe: Recipe, resume: bool) -> None:
     """Fine-tune for `recipe.epochs`, or until `recipe.patience` epochs in a row brought nothing.
 
-    What counts is the mean of the weights at the end of each epoch: on GoEmotions' development texts its loss is 0.2108
-    where the single epochs have 0.2163, 0.2143 and 0.2178. `work/best.pt` holds the mean with the best macro-F1.
+    What counts is the mean of the weights at the end of each epoch: on GoEmotions' development texts (seed 7, three
+    epochs) its loss was 0.2108 where the single epochs had 0.2163, 0.2143 and 0.2178. `work/best.pt` holds the mean with the best macro-F1.
     """
     kept_ids = tokenizer_in(data, weights, work, recipe)
     import torch
