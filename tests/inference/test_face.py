@@ -82,6 +82,23 @@ def test_the_whole_picture_is_searched_twice_a_second_at_most(detector: Detector
     assert all(len(found) == 1 for found in faces)
 
 
+@pytest.mark.parametrize("step_px", [16, 30])
+def test_two_people_who_cross_are_not_mixed(path: FacePath, step_px: int) -> None:
+    import cv2
+
+    one = cv2.resize(portrait()[30:240, 120:330], (140, 140))
+    places: dict[str, list[float]] = {}
+    for k in range(450 // step_px):
+        room = np.full((480, 640, 3), 128, np.uint8)
+        room[150:290, 480 - step_px * k : 620 - step_px * k] = one[:, ::-1]  # walks behind the other
+        room[150:290, 20 + step_px * k : 160 + step_px * k] = one
+        for face in path.find(Image(k / 5, room)):
+            places.setdefault(face.track, []).append(face.box[0])
+    assert len(places) == 2
+    assert all(all(np.diff(xs) > 0) or all(np.diff(xs) < 0) for xs in places.values())
+    assert min(abs(xs[-1] - xs[0]) for xs in places.values()) > 350
+
+
 def test_someone_who_leaves_is_gone_at_once_and_new_later(path: FacePath) -> None:
     empty = np.full((512, 512, 3), 128, np.uint8)
     assert len(path(Image(0.0, portrait()))) == 1
