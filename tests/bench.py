@@ -66,8 +66,11 @@ def face_steps(runs: int) -> dict[str, Any]:
     clock = iter(range(1, 1_000_000))
     full_search = open_face(Config())
     return {
-        "face: full detection": timed(lambda: detector.find(room), runs),
-        "face: full detection, align and judge": timed(lambda: full_search(Image(float(next(clock)), room)), runs),
+        "face: full detection, live": timed(lambda: detector.find(room, turn=next(clock)), runs),
+        "face: full detection, still picture": timed(lambda: detector.find(room), runs),
+        "face: full detection, live, with align and judge": timed(
+            lambda: full_search(Image(float(next(clock)), room)), runs
+        ),
         "face: tracked frame": timed(lambda: detector.look(room, found.box), runs),
         "face: align": timed(lambda: aligned(room, found.points), runs),
         "face: judge": timed(lambda: face.judge(faces[0]), runs),

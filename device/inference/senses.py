@@ -36,6 +36,9 @@ def open_face(config: Config) -> FacePath:
 
 def open_detector(config: Config) -> Detector:
     """What finds faces: YuNet where it has been fetched, else MediaPipe's full-range network."""
+    import cv2
+
+    cv2.setNumThreads(1)  # the other cores are for the other senses
     return Detector(_finder(config), open_network(spec(config, "face_short_range")))
 
 
