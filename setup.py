@@ -33,12 +33,13 @@ EXTRAS = {
     "broker": BROKER,
     "train": [
         "torch==2.13.0",
-        "tensorflow==2.21.0",
-        "pandas>=2.2",
-        "pyarrow>=17",
-        "scikit-learn>=1.5",
-        "matplotlib>=3.9",
-        "pillow>=11",
+        "tensorflow==2.21.0",  # converts to full int8
+        "keras==3.15.1",
+        "onnx==1.23.2",
+        "safetensors==0.8.0",
+        "pandas==3.1.1",
+        "pyarrow==26.0.1",
+        "matplotlib==3.11.2",
     ],
     "dev": [
         *WEB,

