@@ -74,7 +74,7 @@ class Heard:
         """How far to believe that someone in the room said this, clearly enough to judge: 0..1."""
         stands_out = _ramp(self.level_db - self.floor_db, *(OVER_MUSIC_DB if self.over_music else OVER_ROOM_DB))
         loud_enough = 0.3 + 0.7 * _ramp(self.level_db, -85.0, -65.0)
-        long_enough = _ramp(self.speech_s, 0.1, 1.0)
+        long_enough = _ramp(self.speech_s, 0.3, 1.0)
         undistorted = 1.0 - 0.8 * _ramp(self.clipped, 0.001, 0.05)
         speech_like = _ramp(self.speech, 0.4, 0.85)
         return float(stands_out * loud_enough * long_enough * undistorted * speech_like)
