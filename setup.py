@@ -1,4 +1,4 @@
-"""Package, pinned dependencies and extras of Attune; numpy alone is a range, so that a Raspberry Pi keeps its system's."""
+"""Attune's package, pinned dependencies and extras; numpy alone is a range, so that a Pi keeps its system's."""
 
 from pathlib import Path
 

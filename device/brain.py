@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from device.fusion import Fusion
 from device.policy import Policy
 from device.signals import (
+    ECHO_CANCELLED,
     Command,
     Control,
     Estimate,
@@ -25,6 +27,9 @@ from device.signals import (
 MOST_OFTEN_S = 0.5
 """Seconds between two published moods at least."""
 
+LONGEST_ECHO_S = 8.0
+"""Seconds after a song in which an utterance that began in it may still end: the longest is cut after 6 s."""
+
 WORTH_TELLING = 0.05
 """Change of a score from which a mood of the same name is published again."""
 
@@ -38,6 +43,8 @@ class Brain:
         self._utc: tuple[float, datetime] | None = None
         self._now = 0.0
         self._told: Mood | None = None
+        self._echo_cancelled = False
+        self._sung_until = 0.0
 
     def step(self, message: Message) -> list[Event | Control]:
         """What follows from a message, in order; events bear the wall time once the clock can be trusted."""
@@ -47,7 +54,8 @@ class Brain:
     def _react(self, message: Message) -> list[Event | Control]:
         match message:
             case Estimate():
-                self._fusion = self._fusion.heard(message)
+                if not self._may_be_a_song(message):
+                    self._fusion = self._fusion.heard(message)
                 return self._mood()
             case Tick():
                 return self._tick(message)
@@ -58,7 +66,13 @@ class Brain:
             case Queue():
                 return [message, Control("player", "play", message)] if message.tracks else [message]
             case Health():
+                if message.part == "microphone":
+                    self._echo_cancelled = ECHO_CANCELLED in message.message
                 return [message]
+
+    def _may_be_a_song(self, estimate: Estimate) -> bool:
+        """Whether a voice may be that of a singer whom we play: no level in the room tells one from a listener."""
+        return estimate.modality == "voice" and not self._echo_cancelled and estimate.at < self._sung_until
 
     def _tick(self, tick: Tick) -> list[Event | Control]:
         self._policy = self._policy.ticked(tick)
@@ -87,6 +101,9 @@ class Brain:
 
     def _played(self, state: PlayerState) -> list[Event | Control]:
         self._policy = self._policy.played(state)
+        sings = state.status == "playing" and state.track is not None and not state.track.instrumental
+        if sings or self._sung_until == math.inf:
+            self._sung_until = math.inf if sings else state.at + LONGEST_ECHO_S
         loudness_pct = state.volume_pct if state.status == "playing" else 0
         return [state, Control("voice", "playback", loudness_pct)]
 

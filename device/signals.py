@@ -194,7 +194,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A piece of music; valence and arousal are -1..1, `uncertainty` is their standard deviation."""
+    """A piece of music; valence and arousal are -1..1, `uncertainty` is their standard deviation.
+
+    `instrumental` only where it is known that nobody sings in it.
+    """
 
     uri: str
     title: str = ""
@@ -206,6 +209,7 @@ class Track:
     arousal: float = 0.0
     uncertainty: float = 1.0
     source: str = ""
+    instrumental: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,10 @@ class PlayerState:
 
 
 Status = Literal["works", "degraded", "muted", "missing"]
+
+
+ECHO_CANCELLED: Final = "echo cancelled"
+"""Part of the name of a microphone that an echo canceller cleans of our own music."""
 
 
 @dataclass(frozen=True, slots=True)

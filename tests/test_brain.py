@@ -122,3 +122,37 @@ def test_words_are_in_no_event() -> None:
 
 def test_health_passes_through() -> None:
     assert Brain().step(Health(1.0, "camera", "muted")) == [Health(1.0, "camera", "muted")]
+
+
+def sad_voice(at: float) -> Estimate:
+    return Estimate(at, "voice", tuple(0.88 if e == "sad" else 0.02 for e in EMOTIONS), 0.9)  # type: ignore[arg-type]
+
+
+def moods_of(subject: Brain, start: float) -> set[str]:
+    out = [event for k in range(12) for event in subject.step(sad_voice(start + k / 5))]
+    return {event.emotion for event in out if isinstance(event, Mood)}
+
+
+@pytest.mark.parametrize(
+    ("instrumental", "microphone", "moods"),
+    [
+        (False, "USB microphone (16000 Hz, 1 ch)", {"absent"}),
+        (False, "pulse (16000 Hz, 1 ch, echo cancelled)", {"absent", "sad"}),
+        (True, "USB microphone (16000 Hz, 1 ch)", {"absent", "sad"}),
+    ],
+)
+def test_a_voice_over_a_song_counts_only_behind_an_echo_canceller(
+    instrumental: bool, microphone: str, moods: set[str]
+) -> None:
+    subject = Brain()
+    subject.step(Health(0.0, "microphone", "works", microphone))
+    subject.step(PlayerState(0.0, "playing", Track("song.ogg", instrumental=instrumental), 60))
+    assert moods_of(subject, 1.0) == moods
+
+
+def test_voices_count_again_a_while_after_the_song() -> None:
+    subject = Brain()
+    subject.step(PlayerState(0.0, "playing", Track("song.ogg"), 60))
+    subject.step(PlayerState(5.0, "stopped"))
+    assert moods_of(subject, 5.5) == {"absent"}
+    assert moods_of(subject, 13.5) == {"sad"}

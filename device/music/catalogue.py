@@ -17,6 +17,9 @@ SUFFIXES: Final = frozenset(
     {".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mpc", ".oga", ".ogg", ".opus", ".wav", ".wv"}
 )
 
+NO_WORDS: Final = "zxx"
+"""The language of music that nobody sings in: "no linguistic content" (ISO 639-2), as taggers write it."""
+
 Stamp = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds: a file with the same stamp is not read again."""
 
@@ -73,6 +76,7 @@ def read(folder: Path, uri: str) -> Track | None:
         arousal=arousal,
         uncertainty=uncertainty,
         source="folder",
+        instrumental=NO_WORDS in _values(tags, "language"),
     )
 
 
@@ -80,6 +84,7 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "title": ("title", "TIT2", "\xa9nam"),
     "artist": ("artist", "TPE1", "\xa9ART"),
     "genre": ("genre", "TCON", "\xa9gen"),
+    "language": ("language", "TLAN", "----:com.apple.iTunes:LANGUAGE"),
     "mood": ("mood", "TMOO", "----:com.apple.iTunes:MOOD", "TXXX:mood", "TXXX:MOOD"),
 }
 """Where Vorbis comments, ID3 and MP4 keep a tag (the mappings of MusicBrainz Picard)."""

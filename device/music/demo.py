@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from device.music.catalogue import NO_WORDS
 from device.music.compose import Note, Piece, notes
 from device.music.scores import pieces
 from device.music.synth import RATE_HZ, Sounding, Wave, render
@@ -110,7 +111,8 @@ def encoded(piece: Piece, wave: Wave) -> bytes:
             file.write(np.ascontiguousarray(wave[:, first : first + RATE_HZ].T))
     media.seek(0)
     tagged = mutagen.File(media)
-    tagged.update({"title": piece.title, "artist": ARTIST, "album": ALBUM, "genre": piece.genre, "mood": piece.emotion})
+    tags = {"title": piece.title, "artist": ARTIST, "album": ALBUM, "genre": piece.genre, "mood": piece.emotion}
+    tagged.update({**tags, "language": NO_WORDS})
     media.seek(0)
     tagged.save(media)
     return media.getvalue()

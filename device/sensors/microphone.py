@@ -21,7 +21,7 @@ from device.pipeline import Mailbox
 from device.ports import Sensor
 from device.sensors.absent import AbsentSensor
 from device.sensors.media import Resampler, to_float
-from device.signals import SensorError, Sound
+from device.signals import ECHO_CANCELLED, SensorError, Sound
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ PACTL_S: Final = 2.0
 OTHER_RATES_HZ: Final = (48_000, 44_100, 16_000, 32_000, 8_000)
 """Rates that are tried where a device refuses the wanted one and its own."""
 
-ECHO_CANCELLED: Final = ("echo-cancel", "echo_cancel", "echocancel", "echo cancel")
+CANCELLERS: Final = ("echo-cancel", "echo_cancel", "echocancel", "echo cancel")
 """Parts of the names that PulseAudio's and PipeWire's echo cancellers give their sources.
 
 One is there after `pactl load-module module-echo-cancel source_name=echo-cancel aec_method=webrtc`; PipeWire's comes
@@ -145,7 +145,8 @@ class Microphone:
         for rate_hz, channels in shapes(device, self._settings.rate_hz):
             with contextlib.suppress(OSError, ValueError):
                 self._take(pyaudio, device, rate_hz, channels)
-                self.name = f"{device.name} ({rate_hz} Hz, {channels} ch)"
+                clean = f", {ECHO_CANCELLED}" if self._routed or _is_cancelled(device.name) else ""
+                self.name = f"{device.name} ({rate_hz} Hz, {channels} ch{clean})"
                 return
         raise SensorError(f"the microphone {device.name} cannot be opened; close other programs that use it")
 
@@ -229,7 +230,7 @@ def echo_cancelled_source() -> str | None:
 
 
 def _is_cancelled(name: str) -> bool:
-    return any(part in name.lower() for part in ECHO_CANCELLED)
+    return any(part in name.lower() for part in CANCELLERS)
 
 
 def _default(audio: Any) -> int | None:

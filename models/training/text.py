@@ -83,7 +83,8 @@ def train(data: Path, weights: Path, work: Path, recipe: Recipe, resume: bool) -
     """Fine-tune for `recipe.epochs`, or until `recipe.patience` epochs in a row brought nothing.
 
     What counts is the mean of the weights at the end of each epoch: on GoEmotions' development texts (seed 7, three
-    epochs) its loss was 0.2108 where the single epochs had 0.2163, 0.2143 and 0.2178. `work/best.pt` holds the mean with the best macro-F1.
+    epochs) its loss was 0.2108 where the single epochs had 0.2163, 0.2143 and 0.2178. `work/best.pt` holds the mean
+    with the best macro-F1.
     """
     kept_ids = tokenizer_in(data, weights, work, recipe)
     import torch
