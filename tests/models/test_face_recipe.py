@@ -48,6 +48,15 @@ def test_the_int8_file_is_measured_by_the_code_of_the_device(trained: Path, corp
     assert len(list((tmp_path / "plots").glob("*.png"))) == 3
 
 
+def test_a_teacher_gives_a_share_of_each_target(trained: Path, corpus: Path) -> None:
+    pictures = face.read_corpus(corpus, trained)
+    taught = face.taught(pictures, face.load_best(trained))
+    moved = abs(taught.train.targets - pictures.train.targets)
+    assert taught.train.targets.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert 0 < moved.max() <= face.TAUGHT
+    assert (taught.train.pixels == pictures.train.pixels).all()
+
+
 def test_the_crops_of_training_are_those_of_the_device() -> None:
     from device.inference import crop
     from models.training.face_augment import standardise
