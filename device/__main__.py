@@ -16,6 +16,8 @@ from device import __version__
 from device.config import Config, load
 from device.signals import AttuneError, Raw
 
+log = logging.getLogger(__name__)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did what it should, 1 when it could not, 2 for wrong usage."""
@@ -105,6 +107,10 @@ def _run(config: Config, arguments: argparse.Namespace) -> int:
     from device.check import has_sensors
 
     demo = arguments.demo == "always" or (arguments.demo == "auto" and not has_sensors(config))
+    if demo:
+        log.info(
+            "no camera or microphone is used: the bundled two-minute evening plays in their place, again and again"
+        )
     appliance = Appliance(config, demo)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: appliance.stop())
@@ -176,8 +182,13 @@ def _library(config: Config, arguments: argparse.Namespace) -> int:
     from device.music.demo import compose
 
     if not config.music.folder:
-        compose(music_folder(config))
+        compose(music_folder(config), _show_progress)
     return 0
+
+
+def _show_progress(line: str) -> None:
+    if not line.endswith("is there"):
+        print(f"demo library: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,18 @@ class Journal:
     """A sink that logs what a person would want to know, each thing once."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last: dict[type, str] = {}
 
     def offer(self, event: Event) -> None:
         line = describe(event)
         # workers tell their failures themselves, with the traceback where there is one
-        if line and line != self._last and not (isinstance(event, Health) and event.status == "missing"):
+        if line != self._last.get(type(event)) and not (isinstance(event, Health) and event.status == "missing"):
             log.info("%s", line)
-            self._last = line
+            self._last[type(event)] = line
 
 
 def describe(event: Event) -> str:
-    """An event in words; empty for what is of no interest, such as a score that moved a little."""
+    """An event in words."""
     match event:
         case Mood():
             also = f", nearly {event.second}" if event.second else ""

@@ -3,12 +3,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
 from device import pipeline
-from device.pipeline import Inbox, Mailbox, Worker
-from device.signals import Command, Estimate, Health, SensorError, Tick
+from device.pipeline import Inbox, Mailbox, Switch, Worker, pump, serve
+from device.signals import Command, Estimate, Health, SensorError, Sentence, Tick
 
 FLAT = (1 / 7,) * 7
 
@@ -115,3 +116,83 @@ def test_ticks_wait_in_order() -> None:
     for at in (1.0, 2.0):
         inbox.put(Tick(at, datetime(2026, 1, 1, tzinfo=UTC), "UTC", True))
     assert [inbox.get(0).at, inbox.get(0).at] == [1.0, 2.0]  # type: ignore[union-attr]
+
+
+class Camera:
+    """A sensor that counts how often it was opened, and fails when told to."""
+
+    name = "fake camera"
+
+    def __init__(self) -> None:
+        self.opened = self.closed = 0
+        self.fails = False
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def read(self, timeout_s: float) -> Sentence | None:
+        time.sleep(0.005)
+        if self.fails:
+            self.fails = False
+            raise SensorError("the camera has gone; connect it")
+        return Sentence(time.monotonic(), "a picture, say")
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    pytest.fail("did not come")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_mute_closes_the_device_and_its_end_opens_it_again() -> None:
+    camera, switch, told = Camera(), Switch(), list[Health]()
+    box: Mailbox[Sentence] = Mailbox(1)
+    worker = Worker("camera", pump(camera, switch, box.put, told.append), told.append)
+    worker.start()
+    until(lambda: box.get(0.1) is not None)
+    switch.turn(True)
+    until(lambda: bool(told) and told[-1].status == "muted")
+    assert camera.closed == camera.opened == 1
+    box.get(0.0)
+    assert box.get(0.1) is None
+    switch.turn(False)
+    until(lambda: box.get(0.1) is not None)
+    assert [health.status for health in told] == ["works", "muted", "works"]
+    worker.stop()
+    assert worker.join(5.0)
+    assert camera.closed >= camera.opened
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_sensor_that_goes_comes_back() -> None:
+    camera, told = Camera(), list[Health]()
+    box: Mailbox[Sentence] = Mailbox(1)
+    worker = Worker("camera", pump(camera, Switch(), box.put, told.append), told.append)
+    worker.start()
+    until(lambda: box.get(0.1) is not None)
+    camera.fails = True
+    until(lambda: [health.status for health in told] == ["works", "missing", "works"])
+    worker.stop()
+    assert worker.join(5.0)
+
+
+def test_a_stage_is_made_in_its_own_thread_and_fed_from_its_box() -> None:
+    box: Mailbox[int] = Mailbox(4)
+    out: Mailbox[tuple[str, int]] = Mailbox(4)
+
+    def make() -> Callable[[int], list[tuple[str, int]]]:
+        name = threading.current_thread().name
+        return lambda item: [(name, item), (name, -item)]
+
+    worker = Worker("face", serve(make, box, out.put))
+    worker.start()
+    box.put(3)
+    assert [out.get(5.0), out.get(5.0)] == [("face", 3), ("face", -3)]
+    worker.stop()
+    assert worker.join(5.0)
