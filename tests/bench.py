@@ -116,6 +116,7 @@ class Ages:
         from paho.mqtt.client import CallbackAPIVersion, Client
 
         self.ms: list[float] = []
+        self._sensed_at = 0.0
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.on_connect = lambda client, *_: client.subscribe("attune/bench/state")
         self._client.on_message = self._note
@@ -125,8 +126,10 @@ class Ages:
     def _note(self, _client: Any, _data: Any, message: Any) -> None:
         now = time.monotonic()
         mood = json.loads(message.payload)
-        if not message.retain and mood["emotion"] != "absent":
+        # a mood that changed because what was sensed has faded is as old as its fading takes
+        if not message.retain and mood["sensed_at"] > self._sensed_at:
             self.ms.append(1000 * (now - mood["sensed_at"]))
+        self._sensed_at = mood["sensed_at"]
 
     def publish(self, topic: str, value: str) -> None:
         self._client.publish(f"attune/bench/{topic}", value, qos=1)
