@@ -54,11 +54,14 @@ install_packages() {
 make_venv() {
     [ -x .venv/bin/python ] && return 0
     say "creating .venv with $python"
-    if [ "$python" = /usr/bin/python3 ]; then
-        "$python" -m venv --system-site-packages .venv
-    else
-        "$python" -m venv .venv
-    fi
+    site=
+    if [ "$python" = /usr/bin/python3 ]; then site=--system-site-packages; fi
+    # shellcheck disable=SC2086 # an empty word is none
+    "$python" -m venv $site .venv >/dev/null || {
+        rm -rf .venv
+        say "$python cannot make a virtual environment: sudo apt install python3-venv, then run again"
+        exit 1
+    }
 }
 
 numpy_constraint() {
