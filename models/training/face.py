@@ -26,6 +26,7 @@ from models.training.face_augment import Spread, augment, standardise
 from models.training.face_data import (
     CorpusError,
     Faces,
+    folder_of,
     for_training,
     join,
     load_ckplus,
@@ -343,9 +344,7 @@ def _write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models.training.face", description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data/face"), help="folder of fer2013/ and ckplus48.npz"
-    )
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of fer2013/ and ckplus48.npz")
     parser.add_argument("--out", type=Path, default=Path("runs/face"), help="folder for checkpoints and graphs")
     parser.add_argument("--epochs", type=int, default=Recipe.epochs)
     parser.add_argument("--batch", type=int, default=Recipe.batch)
@@ -366,7 +365,7 @@ def main(words: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     recipe = Recipe(args.epochs, args.batch, args.rate, seed=args.seed, bf16=args.bf16, taught=bool(args.teacher))
     try:
-        corpus = read_corpus(args.data, args.out, args.limit)
+        corpus = read_corpus(folder_of(args.data), args.out, args.limit)
         corpus = taught(corpus, load_best(args.teacher)) if args.teacher else corpus
         net = load_best(args.out) if args.quantize_only else train(recipe, corpus, args.out, args.resume)
         quantize(net, corpus, args.out)

@@ -99,6 +99,11 @@ def join(parts: Sequence[Faces]) -> Faces:
     )
 
 
+def folder_of(data: Path) -> Path:
+    """Return `data`, or its folder "face" where it has one: both may be given as --data."""
+    return data / "face" if (data / "face").is_dir() else data
+
+
 def _present(path: Path) -> Path:
     if not path.exists():
         raise CorpusError(f"{path} is absent: give the folder that holds {FER2013}/ and {CKPLUS} with --data")

@@ -23,7 +23,7 @@ from device.ports import Network
 from device.signals import EMOTIONS
 from models.training import metrics, plots
 from models.training.face_align import open_detector
-from models.training.face_data import CorpusError, Faces, load_ckplus, load_fer
+from models.training.face_data import CorpusError, Faces, folder_of, load_ckplus, load_fer
 from models.training.latency import time_together
 
 FLOAT, INT8, PEER = "face_float.tflite", "face.tflite", "mini_xception.tflite"
@@ -185,14 +185,14 @@ def main(words: Sequence[str] | None = None) -> int:
     """Evaluate by the words of a command line; print the model's table for the manifest; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m models.training.face_evaluate", description=__doc__)
     parser.add_argument("--run", type=Path, default=Path("runs/face"), help="folder that the training wrote")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/face"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument(
         "--model", type=Path, default=Path("models/face"), help="folder of face.tflite and metrics.json"
     )
     parser.add_argument("--pictures", type=Path, default=Path("docs/models"), help="folder of the plots")
     args = parser.parse_args(words)
     try:
-        found = evaluate(args.run, args.data, args.model, args.pictures)
+        found = evaluate(args.run, folder_of(args.data), args.model, args.pictures)
     except (CorpusError, FileNotFoundError) as error:
         print(f"face_evaluate: {error}", file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.training.face_data import VOTES, CorpusError, for_training, load_ckplus, load_fer
+from models.training.face_data import VOTES, CorpusError, folder_of, for_training, load_ckplus, load_fer
 from tests.models.face_corpus import write_ckplus, write_fer
 
 
@@ -75,6 +75,12 @@ def test_an_unknown_label_is_refused(tmp_path: Path) -> None:
     write_fer(tmp_path, [("train", 7, 0, _votes(contempt=10))])
     with pytest.raises(CorpusError, match="unknown: labels are 0"):
         load_fer(tmp_path, "train")
+
+
+def test_the_folder_of_all_data_will_do(tmp_path: Path) -> None:
+    assert folder_of(tmp_path) == tmp_path
+    (tmp_path / "face").mkdir()
+    assert folder_of(tmp_path) == tmp_path / "face"
 
 
 def test_a_damaged_sheet_is_named(tmp_path: Path) -> None:
