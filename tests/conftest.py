@@ -6,6 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("attune", deadline=None)  # timings never decide a test
+settings.load_profile("attune")
 
 
 @pytest.fixture(scope="session")
