@@ -18,6 +18,9 @@ from device.sensors.media import decode_picture, decode_sound, kind_of
 from device.signals import EMOTIONS, SensorError
 
 Answer = dict[str, Any]
+EMPTY: dict[str, Answer] = {"face": {"faces": []}, "voice": {"utterances": []}, "text": {"present": []}}
+"""What an answer holds beside its scores where nothing was found."""
+
 LARGEST_FILE = 256_000_000
 """Bytes of a file that are read into memory."""
 
@@ -31,7 +34,7 @@ def judge(config: Config, modality: str, given: Sequence[str], *, crop: bool, as
     inputs = list(_inputs(modality, given))
     failed = 0
     for name, read in _with_progress(inputs):
-        line = _answered(name, read, answer)
+        line = {"input": name, "scores": None, "reliability": 0.0} | EMPTY[modality] | _answered(read, answer)
         problem = line.pop("problem", "")
         if problem:
             failed += 1
@@ -42,16 +45,13 @@ def judge(config: Config, modality: str, given: Sequence[str], *, crop: bool, as
     return int(failed > 0 or not inputs)
 
 
-def _answered(name: str, read: Callable[[], Any], answer: Callable[[Any], Answer]) -> Answer:
-    line: Answer = {"input": name, "scores": None, "reliability": 0.0}
+def _answered(read: Callable[[], Any], answer: Callable[[Any], Answer]) -> Answer:
     try:
         media = read()
         started = time.perf_counter()
-        line |= answer(media)
-        line["ms"] = round(1000 * (time.perf_counter() - started), 3)
+        return answer(media) | {"ms": round(1000 * (time.perf_counter() - started), 3)}
     except SensorError as error:
-        line |= {"ms": 0.0, "problem": str(error)}
-    return line
+        return {"ms": 0.0, "problem": str(error)}
 
 
 # -- what there is to judge --------------------------------------------------------------------------------------------
@@ -140,13 +140,13 @@ def _face_answer(faces: Sequence[Any]) -> Answer:
         for face in faces
     ]
     if not faces:
-        return {"faces": [], "problem": "no face found"}
+        return {"problem": "no face found"}
     return {"scores": listed[0]["scores"], "reliability": listed[0]["reliability"], "faces": listed}
 
 
 def _voice_answer(utterances: Sequence[Any]) -> Answer:
     if not utterances:
-        return {"utterances": [], "problem": "no speech found"}
+        return {"problem": "no speech found"}
     weights = np.array([max(u.end_s - u.start_s, 1e-3) for u in utterances])
     weights /= weights.sum()
     listed = [
@@ -165,7 +165,7 @@ def _voice_answer(utterances: Sequence[Any]) -> Answer:
 
 def _text_answer(judged: Any) -> Answer:
     if not judged.found:
-        return {"present": [], "problem": "no words in it"}
+        return {"problem": "no words in it"}
     return {
         "scores": _rounded(judged.scores),
         "reliability": round(judged.reliability, 4),

@@ -87,6 +87,7 @@ def test_what_cannot_be_judged_is_told_in_one_line_each_and_the_rest_goes_on(
     assert main(["judge", "face", str(broken), str(empty), "/no/such.jpg", PORTRAIT, "--json"]) == 1
     told, errors = lines(capsys)
     assert [line["scores"] is None for line in told] == [True, True, True, False]
+    assert [len(line["faces"]) for line in told] == [0, 0, 0, 1]  # type: ignore[arg-type]
     assert len(errors) == 3
     assert all(error.startswith("attune: ") for error in errors)
 

@@ -57,7 +57,7 @@ class Dj:
         if not tracks:
             return self._remedy()
         if any(tag_fit(track, decision.target, genres) for track in tracks):
-            return f"{', '.join(genres)} for {decision.target.emotion}"
+            return f"{' or '.join(genres)} fits {decision.target.emotion}"
         return f"nearest to {decision.target.emotion}: no track is tagged {' or '.join(genres)}"
 
     def _remedy(self) -> str:

@@ -42,7 +42,7 @@ def test_a_queue_keeps_the_time_and_volume_of_its_decision_and_says_why() -> Non
     (queue,) = dj(Shelf(track("a", "Pop"), track("b", "Metal")))(decision())
     assert (queue.at, queue.volume_pct) == (12.5, 35)
     assert [one.uri for one in queue.tracks] == ["a"]
-    assert queue.reason == "pop, dance for happy"
+    assert queue.reason == "pop or dance fits happy"
 
 
 def test_sources_are_joined() -> None:
