@@ -24,7 +24,8 @@ lint: ## ruff and mypy
 	@provisioning/setup.sh test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@if $(BIN)/python -c 'import numpy, sys; sys.exit(numpy.__version__ < "2")'; then $(BIN)/mypy; \
+	else echo "types: SKIPPED: checked against numpy 2 only, and this system has numpy 1"; fi
 
 bench: ## JSON of what each step costs on this machine
 	@provisioning/setup.sh test

@@ -65,9 +65,10 @@ make_venv() {
 }
 
 numpy_constraint() {
-    if [ "$python" = /usr/bin/python3 ]; then
-        /usr/bin/python3 -c 'import numpy; print("numpy==" + numpy.__version__)' 2>/dev/null || true
+    if [ "$python" = /usr/bin/python3 ] && /usr/bin/python3 -c 'import numpy; print("numpy==" + numpy.__version__)' 2>/dev/null; then
+        return
     fi
+    echo numpy==2.4.6
 }
 
 has() { .venv/bin/python -c "import $1" 2>/dev/null; }

@@ -110,7 +110,7 @@ class FacePath:
 
 def softmax(logits: NDArray[np.float32]) -> Scores:
     """Scores of a vector of logits: positive, sum 1."""
-    powers = np.exp(logits.astype(np.float64) - logits.max())
+    powers = np.exp(logits.astype(np.float64) - np.max(logits))
     a, b, c, d, e, f, g = (float(power) for power in powers / powers.sum())
     return a, b, c, d, e, f, g
 

@@ -128,7 +128,7 @@ class VoicePath:
 
 
 def _scores(logits: NDArray[np.floating]) -> Scores:
-    powers = np.exp(logits.astype(np.float64) - logits.max())
+    powers = np.exp(logits.astype(np.float64) - np.max(logits))
     angry, disgust, fear, happy, sad, surprise, neutral = (float(share) for share in powers / powers.sum())
     return angry, disgust, fear, happy, sad, surprise, neutral
 
