@@ -14,15 +14,12 @@ import numpy as np
 
 from device.config import Config
 from device.inference.senses import open_face, open_text, open_voice
-from device.sensors.media import decode_picture, decode_sound, kind_of
+from device.sensors.media import decode_picture, decode_sound, kind_of, read_file
 from device.signals import EMOTIONS, SensorError
 
 Answer = dict[str, Any]
 EMPTY: dict[str, Answer] = {"face": {"faces": []}, "voice": {"utterances": []}, "text": {"present": []}}
 """What an answer holds beside its scores where nothing was found."""
-
-LARGEST_FILE = 256_000_000
-"""Bytes of a file that are read into memory."""
 
 
 def judge(config: Config, modality: str, given: Sequence[str], *, crop: bool, as_json: bool, out: IO[str]) -> int:
@@ -93,22 +90,11 @@ def _is_file(text: str) -> bool:
 
 
 def _picture(path: Path) -> Any:
-    return decode_picture(_bytes(path))
+    return decode_picture(read_file(path))
 
 
 def _sound(path: Path) -> Any:
-    return decode_sound(_bytes(path))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise SensorError(f"cannot be opened: {getattr(error, 'strerror', None) or error}; check its name") from None
-    if len(data) > LARGEST_FILE:
-        raise SensorError(f"larger than {LARGEST_FILE // 1_000_000} MB; make it smaller")
-    return data
+    return decode_sound(read_file(path))
 
 
 def _with_progress(inputs: list[tuple[str, Callable[[], Any]]]) -> Iterable[tuple[str, Callable[[], Any]]]:

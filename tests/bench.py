@@ -26,7 +26,8 @@ from device.inference.text import clean, load_tokenizer
 from device.inference.voice import SileroDetector
 from device.sensors.media import decode_picture, decode_sound
 from device.signals import EMOTIONS, Estimate, Image, Utterance
-from tests.daemon import MEDIA, ROOT, free_port
+from tests.daemon import MEDIA, ROOT
+from tests.mosquitto import free_port
 
 FORBIDDEN = ("librosa", "sklearn")
 DAEMON_S = 45.0

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pytest
+
+from tests import mosquitto
+from tests.mosquitto import free_port
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "tests" / "media"
@@ -24,12 +27,6 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     """Skip, by name, where a program is not installed."""
     missing = [program for program in programs if not shutil.which(program)]
     return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)} (apt install)")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Any, limit_s: float, what: str) -> Any:
@@ -82,35 +79,18 @@ class Process:
         eventually(lambda: text in self.said()[after:], limit_s, f"{text!r} in the log:\n{self.said()[-3000:]}")
 
 
-class Mosquitto(Process):
-    """A real broker on the loopback."""
-
-    def __init__(self, folder: Path, port: int | None = None) -> None:
-        self.port = port or free_port()
-        settings = folder / "mosquitto.conf"
-        settings.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
-        super().__init__(["mosquitto", "-c", str(settings)], folder / "mosquitto.log")
-
-    def start(self) -> None:
-        super().start()
-        eventually(self._answers, 10.0, "mosquitto answers")
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 0.2).close()
-        except OSError:
-            return False
-        return True
+class Broker(mosquitto.Mosquitto):
+    """A real broker, asked and told as the appliance's tests need it."""
 
     def retained(self, topic: str, limit_s: float = 60.0) -> Any:
         """The payload that a late subscriber gets: JSON as a value, else text."""
-        command = ["mosquitto_sub", "-p", str(self.port), "-t", topic, "-C", "1", "-W", str(round(limit_s))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"nothing retained at {topic}"
-        return json.loads(done.stdout) if done.stdout.startswith("{") else done.stdout.strip()
+        # each ask is a new subscriber: what is published while one listens does not come to it as retained
+        ask = partial(mosquitto.retained, self.port, topic, 1, 1.0)
+        payload = eventually(lambda: ask().get(topic), limit_s, f"a retained message at {topic}")
+        return json.loads(payload) if payload.startswith("{") else payload
 
     def publish(self, topic: str, payload: str) -> None:
-        subprocess.run(["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", payload], check=True)
+        mosquitto.publish(self.port, topic, payload.encode())
 
 
 class Daemon(Process):

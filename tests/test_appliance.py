@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import Daemon, Mosquitto, eventually, needs
+from tests.daemon import Broker, Daemon, eventually, needs
 
 pytestmark = needs("mosquitto", "mosquitto_sub")
 
@@ -18,12 +18,12 @@ MOOD = "attune/livingroom/state"
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path) as mosquitto:
-        yield mosquitto
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with Broker(tmp_path) as running:
+        yield running
 
 
-def test_the_first_mood_is_retained_and_the_page_shows_it(tmp_path: Path, broker: Mosquitto) -> None:
+def test_the_first_mood_is_retained_and_the_page_shows_it(tmp_path: Path, broker: Broker) -> None:
     with Daemon(tmp_path, SILENT, mqtt=f"mqtt://127.0.0.1:{broker.port}") as daemon:
         assert broker.retained(MOOD)["emotion"]
         assert broker.retained("attune/livingroom/availability") == "online"
@@ -34,7 +34,7 @@ def test_the_first_mood_is_retained_and_the_page_shows_it(tmp_path: Path, broker
     assert "Traceback" not in daemon.said()
 
 
-def test_a_mute_closes_the_camera_shows_and_survives_a_restart(tmp_path: Path, broker: Mosquitto) -> None:
+def test_a_mute_closes_the_camera_shows_and_survives_a_restart(tmp_path: Path, broker: Broker) -> None:
     url = f"mqtt://127.0.0.1:{broker.port}"
     daemon = Daemon(tmp_path, SILENT, mqtt=url)
     with daemon:
@@ -48,7 +48,7 @@ def test_a_mute_closes_the_camera_shows_and_survives_a_restart(tmp_path: Path, b
         daemon.wait_for("camera: works", after=daemon.said().rfind("camera: muted"))
 
 
-def test_words_reach_the_mood_and_nothing_else(tmp_path: Path, broker: Mosquitto) -> None:
+def test_words_reach_the_mood_and_nothing_else(tmp_path: Path, broker: Broker) -> None:
     absent = f'{SILENT}\n[camera]\nsource = "none"\n[microphone]\ndevice = "none"'
     with Daemon(tmp_path, absent, demo=False, mqtt=f"mqtt://127.0.0.1:{broker.port}") as daemon:
         daemon.wait_for("text: works")
@@ -59,7 +59,7 @@ def test_words_reach_the_mood_and_nothing_else(tmp_path: Path, broker: Mosquitto
     assert "zanzibar" not in daemon.said()
 
 
-def test_a_kill_is_survived_by_what_people_chose(tmp_path: Path, broker: Mosquitto) -> None:
+def test_a_kill_is_survived_by_what_people_chose(tmp_path: Path, broker: Broker) -> None:
     daemon = Daemon(tmp_path, SILENT, mqtt=f"mqtt://127.0.0.1:{broker.port}")
     with daemon:
         daemon.wait_for("mood: ")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.daemon import ROOT, Daemon, Mosquitto, eventually, needs
+from tests.daemon import ROOT, Broker, Daemon, eventually, needs
 
 SILENT = '[music]\nplayer = "silent"\nfolder = "/nonexistent"'
 MOOD = "attune/livingroom/state"
@@ -36,12 +35,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @needs("mosquitto", "mosquitto_sub")
 def test_a_broker_that_dies_and_comes_back_has_all_state_again(tmp_path: Path) -> None:
-    broker = Mosquitto(tmp_path)
+    broker = Broker(tmp_path)
     with broker, Daemon(tmp_path, SILENT, mqtt=f"mqtt://127.0.0.1:{broker.port}") as daemon:
         daemon.wait_for("mood: ")
         broker.retained(MOOD)
         before = len(daemon.said())
-        broker.end(signal.SIGKILL)
+        broker.kill()
         daemon.wait_for("mqtt: ", after=before)
         broker.start()
         assert broker.retained(MOOD)["emotion"]

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from device.config import Face as Settings
 from device.inference.align import Box, aligned, is_tight, plain, sharpness, squeezed, turned
 from device.inference.crop import standardise
 from device.inference.detect import FILLED_FACTOR, FOLLOWED, WIDE_FACTOR, Detection, Detector, nearest, scaled, without
+from device.inference.scores import softmax
 from device.inference.track import FORGET_S, People
 from device.ports import Network
 from device.signals import Estimate, Face, Image, Pixels, Scores, SensorError
@@ -106,13 +106,6 @@ class FacePath:
             return _whole(rgb)
         face = _face(rgb, scaled(found[0], 1 / scale))
         return replace(face, second=squeezed(rgb)) if is_tight(small, found[0].points) else face
-
-
-def softmax(logits: NDArray[np.float32]) -> Scores:
-    """Scores of a vector of logits: positive, sum 1."""
-    powers = np.exp(logits.astype(np.float64) - np.max(logits))
-    a, b, c, d, e, f, g = (float(power) for power in powers / powers.sum())
-    return a, b, c, d, e, f, g
 
 
 # -- how far a face can be relied on -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from device.inference.scores import softmax
 from device.ports import Network
 from device.signals import EMOTIONS, Emotion, Estimate, ModelError, Scores, Sentence
 
@@ -164,9 +165,7 @@ class TextCalibration:
     def scores(self, logits: NDArray[np.float32]) -> Scores:
         """Seven probabilities that sum to 1."""
         scaled = (logits.astype(np.float64) + np.asarray(self.bias)) / self.temperature
-        powers = np.exp(scaled - scaled.max())
-        shares = [float(share) for share in powers / powers.sum()]
-        return (shares[0], shares[1], shares[2], shares[3], shares[4], shares[5], shares[6])
+        return softmax(scaled)
 
     def present(self, logits: NDArray[np.float32]) -> tuple[Emotion, ...]:
         """The emotions over their own threshold: none, one or several."""

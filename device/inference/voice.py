@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from device.config import Voice
 from device.inference import features
+from device.inference.scores import softmax
 from device.inference.utterance import Heard, SpeechDetector, UtteranceFinder, whole_gain_db
 from device.ports import Network
 from device.signals import Control, Estimate, ModelError, Samples, Scores, Sound, Utterance
@@ -86,7 +87,7 @@ class VoicePath:
         """How one utterance sounds; its reliability is how clearly it was heard, 0 where there is nothing to judge."""
         samples = features.resampled(_usable(utterance.samples), utterance.rate_hz)
         if not len(samples) or float(np.abs(samples).max()) < QUIETEST_PEAK:
-            return Estimate(utterance.at, "voice", _scores(np.zeros(7)), 0.0)
+            return Estimate(utterance.at, "voice", softmax(np.zeros(7)), 0.0)
         return Estimate(utterance.at, "voice", self._scores(samples), utterance.clarity)
 
     def judge_sound(self, samples: NDArray[np.floating], rate_hz: int) -> list[JudgedUtterance]:
@@ -124,13 +125,7 @@ class VoicePath:
     def _scores(self, samples: Samples) -> Scores:
         picture = features.voice_picture(features.high_pass(samples))
         logits = [self._network.run(window[None, :, :, None])[0][0] for window in features.windows(picture)]
-        return _scores(np.mean(logits, axis=0) / self._temperature)
-
-
-def _scores(logits: NDArray[np.floating]) -> Scores:
-    powers = np.exp(logits.astype(np.float64) - np.max(logits))
-    angry, disgust, fear, happy, sad, surprise, neutral = (float(share) for share in powers / powers.sum())
-    return angry, disgust, fear, happy, sad, surprise, neutral
+        return softmax(np.mean(logits, axis=0) / self._temperature)
 
 
 def _usable(samples: NDArray[np.floating]) -> Samples:

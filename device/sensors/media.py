@@ -28,6 +28,8 @@ MOST_PIXELS: Final = 64_000_000
 """Pixels that are decoded at once: 192 MB as RGB, the most that a 1 GB board can spare."""
 MOST_HEADER_PIXELS: Final = 256_000_000
 """Pixels of a JPEG that is still decoded at a reduced size."""
+LARGEST_FILE: Final = 256_000_000
+"""Bytes of a picture, sound or text file that are read into memory."""
 LONGEST_SOUND_S: Final = 900.0
 """Seconds that `decode_sound` holds at once: 58 MB at 16 kHz."""
 LONGEST_SIDE: Final = 1920
@@ -61,6 +63,19 @@ def kind_of(path: Path) -> Kind | None:
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file; raises SensorError where it cannot be opened or is too large to be held."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        cause = getattr(error, "strerror", None) or error
+        raise SensorError(f"cannot be opened: {cause}; check its name and its rights") from None
+    if len(data) > LARGEST_FILE:
+        raise SensorError(f"larger than {LARGEST_FILE // 1_000_000} MB; make it smaller")
+    return data
 
 
 def decode_picture(data: bytes) -> Pixels:

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from device.pipeline import Mailbox
-from device.sensors.media import decode_picture, frames_and_sound, kind_of
+from device.sensors.media import decode_picture, frames_and_sound, kind_of, read_file
 from device.signals import Image, SensorError, Sentence, Sound
 
 Seen: TypeAlias = Image | Sound | Sentence
 
 SENTENCE_S: Final = 5.0
 """Seconds from one sentence to the next where a text file gives no times."""
-LARGEST_FILE: Final = 256_000_000
-"""Bytes of a picture or text file that are read into memory."""
 LATEST_S: Final = 1.0
 """Seconds that a recording in real time may run late before its clock is set back, e.g. after a suspend."""
 ROOM: Final[dict[type, int]] = {Image: 1, Sound: 50, Sentence: 8}
@@ -98,7 +96,7 @@ def _played(path: Path, rate_fps: float, picture_s: float, rate_hz: int) -> Iter
     if kind == "words":
         yield from sentences(_text(path))
     elif kind == "picture":
-        pixels = decode_picture(_bytes(path))
+        pixels = decode_picture(read_file(path))
         for index in range(max(1, round(picture_s * rate_fps))):
             yield Image(index / rate_fps, pixels)
     elif kind is None and path.is_file():
@@ -116,20 +114,9 @@ def _told(messages: Iterator[Seen], path: Path, tell: Callable[[str], None]) -> 
 
 def _text(path: Path) -> str:
     try:
-        return _bytes(path).decode("utf-8-sig")
+        return read_file(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SensorError("not UTF-8 text; save it as UTF-8") from None
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise SensorError(f"cannot be opened: {error.strerror}; check its name and its rights") from None
-    if len(data) > LARGEST_FILE:
-        raise SensorError(f"larger than {LARGEST_FILE // 1_000_000} MB; make it smaller")
-    return data
 
 
 def _length_s(message: Seen, rate_fps: float) -> float:

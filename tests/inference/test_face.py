@@ -9,7 +9,8 @@ from device.config import Face as Settings
 from device.inference.align import squeezed
 from device.inference.crop import standardise
 from device.inference.detect import Detection, Detector
-from device.inference.face import FacePath, reliability, softmax
+from device.inference.face import FacePath, reliability
+from device.inference.scores import softmax
 from device.ports import Network
 from device.signals import EMOTIONS, Face, Image, Pixels, SensorError
 from tests.inference.faces import (
