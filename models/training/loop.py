@@ -84,19 +84,27 @@ def quick() -> AbstractContextManager[Any]:
 
 
 def fit(
-    net: nn.Module, lesson: Lesson, plan: Plan, out: Path, about: Mapping[str, Any], *, resume: bool = False
+    net: nn.Module,
+    lesson: Lesson,
+    plan: Plan,
+    out: Path,
+    about: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    quiet: bool = False,
 ) -> nn.Module:
     """Train until the last epoch or until `plan.patience` epochs bring nothing; return the best averaged network.
 
     Writes out/last.pt and out/history.json after each epoch and out/best.pt at each best one, whole or not at all;
     with `resume` goes on from out/last.pt, whose `about` (plain values that decide the network's shape) must be the
-    same. Raises TrainingError for another shape, a loss that is no number, and a disk that is full.
+    same. Raises TrainingError for another shape, a loss that is no number, and a disk that is full. `quiet` is for a
+    recipe of many small trainings, which tells of each as a whole.
     """
     make_folder(out)
     run = _Run(net, lesson, plan, dict(about))
     if resume and (out / "last.pt").exists():
         run.load(read(out / "last.pt"))
-    run.go(out)
+    run.go(out, quiet)
     return best(net, out, about)
 
 
@@ -168,16 +176,17 @@ class _Run:
         self.epoch = self.best_epoch = self.steps = 0
         self.history: list[dict[str, float]] = []
 
-    def go(self, out: Path) -> None:
+    def go(self, out: Path, quiet: bool) -> None:
         from tqdm import tqdm
 
         total, done = self.plan.epochs * self.lesson.steps, self.epoch * self.lesson.steps
-        with tqdm(total=total, initial=done, desc="train", unit="step", disable=None, mininterval=1) as bar:
+        with tqdm(total=total, initial=done, desc="train", unit="step", disable=quiet or None, mininterval=1) as bar:
             while self.epoch < self.plan.epochs and self.epoch - self.best_epoch < self.plan.patience:
                 self._one_epoch(bar)
                 self._keep(out)
-                bar.write(self._told(), file=sys.stderr)
-                sys.stderr.flush()
+                if not quiet:
+                    bar.write(self._told(), file=sys.stderr)
+                    sys.stderr.flush()
 
     def _one_epoch(self, bar: Any) -> None:
         start = time.monotonic()

@@ -1,0 +1,145 @@
+"""The recipe for three frames together, from a made-up corpus to its tables, for a few tiny epochs."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+REASON = "{} is not installed: the recipe for faces over time is not run (pip install -e '.[train]')"
+torch = pytest.importorskip("torch", reason=REASON.format("torch"))
+pytest.importorskip("matplotlib", reason=REASON.format("matplotlib"))
+
+from models.training import sequence, sequence_report  # noqa: E402
+from models.training.sequence_network import Average, ConvLstm, ConvLstmCell, Gru  # noqa: E402
+from tests.models.face_corpus import votes_for, write_fer  # noqa: E402
+from tests.models.sequence_corpus import write_sequences  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("default")  # the training libraries warn about themselves
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    write_fer(folder, [("public" if k % 5 == 0 else "train", k % 7, k, votes_for(k % 7)) for k in range(210)])
+    write_sequences(folder, subjects=6)
+    return folder
+
+
+def _words(corpus: Path, out: Path) -> list[str]:
+    few = ["--folds", "3", "--epochs", "4", "--views", "2", "--frame-epochs", "2"]
+    return ["--data", str(corpus), "--out", str(out), *few]
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    assert sequence.main(_words(corpus, out)) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def found(trained: Path) -> Mapping[str, Any]:
+    read: Mapping[str, Any] = json.loads((trained / "sequence.json").read_text())
+    return read
+
+
+def test_everyone_is_tried_in_every_fold(found: Mapping[str, Any]) -> None:
+    assert {split: set(rows) for split, rows in found["splits"].items()} == {
+        split: set(names) for split, names in sequence.TRIALS.items()
+    }
+    judged = np.array(found["splits"]["subject"]["gru"]["confusion"])
+    assert judged.sum() == found["sequences"] == 36
+    assert np.array(found["splits"]["frame"]["linear averaged"]["confusion"]).sum() == 3 * 36
+    assert np.array(found["splits"]["onset"]["gru"]["confusion"]).sum() == 36 + 6
+
+
+def test_a_resumed_run_reads_the_folds_that_are_done_and_trains_the_others(
+    trained: Path, corpus: Path, found: Mapping[str, Any]
+) -> None:
+    folds = sorted(trained.glob("*/*/fold*/fold.json"))
+    kept, lost = folds[0], folds[1]
+    before = lost.read_text()
+    stamp = kept.stat().st_mtime_ns
+    for name in ("fold.json", "last.pt", "best.pt"):
+        (lost.parent / name).unlink()
+    assert sequence.main([*_words(corpus, trained), "--resume"]) == 0
+    assert kept.stat().st_mtime_ns == stamp
+    assert json.loads(lost.read_text())["said"] == json.loads(before)["said"]  # the seed decides
+    assert json.loads((trained / "sequence.json").read_text())["verdict"] == found["verdict"]
+
+
+def test_folds_of_another_recipe_are_refused(trained: Path, corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sequence.main([*_words(corpus, trained), "--resume", "--rate", "0.01"]) == 1
+    assert "another recipe" in capsys.readouterr().err
+
+
+def test_the_judged_fold_neither_trains_nor_chooses() -> None:
+    folds = np.arange(30) % 5
+    lesson = sequence.FoldLesson(torch.zeros(2, 30, 3, 4), np.arange(30) % 7, folds, judged=4)
+    assert set(folds[lesson.train.numpy()]) == {1, 2, 3}
+    assert set(folds[lesson.chosen.numpy()]) == {0}
+
+
+def test_an_absent_corpus_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sequence.main(["--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
+    assert "ckplus48.npz is absent" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_stops_the_training(
+    corpus: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "frames").symlink_to(trained / "frames")
+    assert sequence.main([*_words(corpus, tmp_path), "--resume", "--rate", "inf"]) == 1
+    assert "the loss is" in capsys.readouterr().err
+
+
+def test_an_average_is_of_frames_judged_apart() -> None:
+    torch.manual_seed(0)
+    net = Average(Gru(wide=5)).eval()
+    frames = torch.randn(4, 3, 5)
+    apart = torch.stack([net(frames[:, [k]]) for k in range(3)]).mean(dim=0)
+    assert torch.allclose(net(frames), apart, atol=1e-6)
+    assert torch.allclose(net(frames.flip(1)), net(frames), atol=1e-6)
+
+
+def test_what_has_a_memory_minds_the_order() -> None:
+    torch.manual_seed(0)
+    nets = ((Gru(wide=5), torch.randn(2, 3, 5)), (ConvLstm(own_eyes=True), torch.randn(2, 3, 1, 48, 48)))
+    for net, frames in nets:
+        assert not torch.allclose(net.eval()(frames.flip(1)), net(frames), atol=1e-4)
+
+
+def test_a_step_of_the_convlstm_is_that_of_the_paper() -> None:
+    torch.manual_seed(0)
+    cell = ConvLstmCell(2, 3)
+    cells, state = torch.randn(1, 2, 4, 4), (torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4))
+    gates = torch.nn.functional.conv2d(torch.cat([cells, state[0]], 1), cell.gates.weight, cell.gates.bias, padding=1)
+    enter, forget, leave = (torch.sigmoid(gates[:, at : at + 3]) for at in (0, 3, 6))
+    kept = forget * state[1] + enter * torch.tanh(gates[:, 9:])
+    shown = cell(cells, state)
+    assert torch.allclose(shown[1], kept, atol=1e-6)
+    assert torch.allclose(shown[0], leave * torch.tanh(kept), atol=1e-6)
+
+
+def _row(*by_fold: float) -> dict[str, Any]:
+    return {"accuracy": float(np.mean(by_fold)), "accuracy_by_fold": list(by_fold)}
+
+
+def test_a_gain_within_its_spread_earns_no_place() -> None:
+    split = {"linear averaged": _row(0.8, 0.9, 0.7), "gru": _row(0.9, 0.9, 0.7), "convlstm": _row(0.1, 0.1, 0.1)}
+    said = sequence_report.verdict(split)
+    assert (said["recurrent"], said["average"], said["worth_it"]) == ("gru", "linear averaged", False)
+    steady = {**split, "gru": _row(0.85, 0.96, 0.75)}
+    assert sequence_report.verdict(steady)["worth_it"]
+
+
+def test_the_tables_and_the_plot_tell_the_numbers(found: Mapping[str, Any], tmp_path: Path) -> None:
+    honest, *others = sequence_report.tables(found)
+    assert honest.rows[0][:2] == ("linear averaged", found["splits"]["subject"]["linear averaged"]["accuracy"])
+    assert sequence_report.told(found) in honest.note
+    assert [table.title.endswith("(leaky)") for table in others] == [False, True, True]
+    (plot,) = sequence_report.draw(found, tmp_path)
+    assert (tmp_path / plot.file).stat().st_size > 5000
