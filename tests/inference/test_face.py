@@ -256,7 +256,14 @@ def test_a_good_face_is_reliable() -> None:
 
 @pytest.mark.parametrize(
     "worse",
-    [{"box": (0, 0, 20, 20)}, {"sharpness": 0.02}, {"turn": 0.55}, {"pixels": np.tile(np.uint8([12, 30]), (48, 24))}],
+    [
+        {"box": (0, 0, 14, 14)},
+        {"sharpness": 0.006},
+        {"sharpness": 5.0},
+        {"turn": 0.7},
+        {"score": 0.6},
+        {"pixels": np.tile(np.uint8([6, 12]), (48, 24))},
+    ],
 )
 def test_what_makes_a_face_bad_makes_it_unreliable(worse: dict[str, object]) -> None:
     assert 0 < reliability(good(**worse)) < 0.5
