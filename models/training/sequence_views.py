@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from models.training.sequence_network import FrameNet
 Sight = Literal["pixels", "maps", "embedding"]
 RARE_POWER = 0.5  # 0 takes the pictures as they come, 1 shows every class equally often
 BATCH = 128
-GRAY = 64.0  # gray levels of one standard deviation: far from the 1 under which a crop counts as flat
+TURN, ZOOM, SHIFT, GAMMA = math.radians(9), 0.1, 0.1, 0.3  # standard deviations; the shift of half the width
+LIGHT = 30.0  # gray levels from the middle to the edge
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,18 @@ def _plain(frames: NDArray[np.uint8]) -> Tensor:
 
 
 def _changed(frames: NDArray[np.uint8]) -> Tensor:
-    """Change the frames of a sequence alike (they pass as channels of one picture), but standardise each by itself."""
-    return _each(augment(torch.from_numpy(frames).float(), Spread()) * GRAY)
+    """Mirror, turn, scale, shift and light the frames of a sequence (N, T, 48, 48) alike, then standardise each."""
+    pixels = torch.from_numpy(frames).float()
+    turn, zoom, right, down, bend, across = torch.randn(6, len(pixels))
+    turn, zoom, mirror = turn * TURN, torch.exp(zoom * ZOOM), torch.where(torch.rand(len(pixels)) < 0.5, -1.0, 1.0)
+    rows = [
+        torch.stack([mirror * turn.cos() * zoom, -turn.sin() * zoom, right * SHIFT], dim=1),
+        torch.stack([mirror * turn.sin() * zoom, turn.cos() * zoom, down * SHIFT], dim=1),
+    ]
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
+    moved = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    bent = 255 * (moved / 255) ** torch.exp(bend * GAMMA)[:, None, None, None]
+    return _each(bent + LIGHT * across[:, None, None, None] * torch.linspace(-1, 1, pixels.shape[-1]))
 
 
 def _each(frames: Tensor) -> Tensor:
