@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -60,6 +61,28 @@ def macro_f1(y: ArrayLike, pred: ArrayLike, n: int = 7) -> float:
     return float(np.mean(2 * hits / np.maximum(either, 1)))
 
 
+def by_class(
+    y: ArrayLike, pred: ArrayLike, names: Sequence[str]
+) -> list[tuple[str, int, float | None, float | None, float | None]]:
+    """Return (class, cases, precision, recall, F1) of each class of a table, and their means over classes with cases.
+
+    Truth and prediction are single labels (N integers; a prediction below 0 is none) or several labels each (N x n
+    booleans). A precision is None where the class was never told, all three where the truth holds no case of it.
+    """
+    truth, guess = _indicators(y, len(names)), _indicators(pred, len(names))
+    hits, told, cases = (truth & guess).sum(axis=0), guess.sum(axis=0), truth.sum(axis=0)
+    f1 = 2 * hits / np.maximum(told + cases, 1)
+    there = cases > 0
+    rows = [
+        (name, int(n), float(hit / guessed) if guessed else None, float(hit / n), float(score))
+        if n
+        else (name, 0, None, None, None)
+        for name, n, guessed, hit, score in zip(names, cases, told, hits, f1, strict=True)
+    ]
+    means = [float(np.mean((hits / np.maximum(count, 1))[there])) for count in (told, cases)]
+    return [*rows, ("mean", int(cases.sum()), *means, float(f1[there].mean()))]
+
+
 def ece(probs: ArrayLike, y: ArrayLike, bins: int = 15) -> float:
     """Return the expected calibration error of probabilities (N x n) against classes (N).
 
@@ -111,4 +134,4 @@ def _pair(y: ArrayLike, pred: ArrayLike) -> tuple[Ints, Ints]:
 
 def _indicators(labels: ArrayLike, n: int) -> NDArray[np.bool_]:
     table = np.asarray(labels)
-    return np.eye(n, dtype=bool)[table.astype(int)] if table.ndim == 1 else table.astype(bool)
+    return table[:, None] == np.arange(n) if table.ndim == 1 else table.astype(bool)

@@ -1,4 +1,4 @@
-"""The pictures of a model's card: learning curves, confusion matrix and reliability diagram, as PNG files."""
+"""The pictures of docs/models.md: learning, confusion, reliability, degradation and spread, as PNG files."""
 
 from __future__ import annotations
 
@@ -49,6 +49,35 @@ def reliability_diagram(probs: ArrayLike, y: ArrayLike, path: Path, title: str =
         [sure for _, _, sure in bins], [share for share, _, _ in bins], width=0.04, alpha=0.3, label="share of cases"
     )
     axes.legend(loc="upper left")
+    _save(figure, path)
+
+
+def against(
+    levels: Sequence[str | float], lines: Mapping[str, Sequence[float]], path: Path, title: str, across: str
+) -> None:
+    """Draw shares between 0 and 1, such as accuracy and mean reliability, one line each, against a degradation.
+
+    `levels` are evenly spaced in the order given: from the clean input on the left to the worst on the right.
+    """
+    figure, axes = _figure(title, across, "share")
+    for name, values in lines.items():
+        axes.plot(range(len(levels)), values, marker="o", label=name)
+    axes.set_xticks(range(len(levels)), [str(level) for level in levels])
+    axes.set_ylim(0, 1)
+    figure.legend(loc="outside right upper")
+    _save(figure, path)
+
+
+def spread(groups: Mapping[str, Sequence[float]], path: Path, title: str, up: str) -> None:
+    """Draw a bar a group at its mean with its standard deviation, and each fold or person of it as a dot."""
+    figure, axes = _figure(title, "", up)
+    means = [float(np.mean(values)) for values in groups.values()]
+    axes.bar(
+        range(len(groups)), means, yerr=[float(np.std(values)) for values in groups.values()], capsize=4, alpha=0.5
+    )
+    for place, values in enumerate(groups.values()):
+        axes.plot(place + np.linspace(-0.25, 0.25, len(values)), values, "k.", markersize=4)
+    axes.set_xticks(range(len(groups)), list(groups), rotation=20 if len(groups) > 3 else 0, ha="center")
     _save(figure, path)
 
 
