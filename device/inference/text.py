@@ -115,7 +115,10 @@ _RARE: Final = 0.6
 
 _UNKNOWN_ID: Final = 1
 _SHORTNESS: Final = 0.4
-"""One word alone is believed this much less than a long text."""
+"""One word alone is believed this much less than a long text: of its emotions 50 % are right, of long texts' 75 %."""
+
+_NEUTRAL_WORDS: Final = 5.0
+"""Words of a text from which `neutral` is evidence; fitted so that reliability falls with the accuracy of cut texts."""
 
 _FAMILIAR_FLOOR: Final = 0.5
 _FAMILIAR_FULL: Final = 0.85
@@ -205,11 +208,13 @@ class TextPath:
     def judge_text(self, words: str) -> JudgedText:
         """Judge any string; one at a time, since in a batch int8 rounding would depend on the neighbours."""
         text, encoding = self._tokenized(words)
-        reliability = reliability_of(text, encoding, self._calibration.common_words)
-        if reliability is None:
+        familiar = [share for _, share in _letter_words(text, encoding, self._calibration.common_words)]
+        if not familiar:
             return NOTHING
         logits = self._run(encoding.ids)
-        return JudgedText(self._calibration.scores(logits), reliability, self._calibration.present(logits))
+        scores = self._calibration.scores(logits)
+        reliability = english_share(text, familiar) * told_share(len(familiar), scores)
+        return JudgedText(scores, reliability, self._calibration.present(logits))
 
     def logits_of(self, words: str) -> NDArray[np.float32]:
         """The network's seven raw outputs, which training calibrates; raises ModelError where they are not seven."""
@@ -240,18 +245,22 @@ def load_tokenizer(data: bytes) -> Tokenizer:
         raise ModelError(f"text: the tokenizer cannot be read: {error}; {_RESTORE}") from error
 
 
-def reliability_of(text: str, encoding: Encoding, common_words: int) -> float | None:
-    """How far the scores can be trusted, 0..1, from the text alone; None where it has no word.
+def english_share(text: str, familiar: Sequence[float]) -> float:
+    """How far a text is in plain English, 0..1, by how familiar each of its words is and by its letters."""
+    share = np.mean(familiar)
+    english = np.clip((share - _FAMILIAR_FLOOR) / (_FAMILIAR_FULL - _FAMILIAR_FLOOR), 0, 1)
+    return float(english * _ascii_share(text))
 
-    The product of three: how many of the words are common English, how many letters are plain ASCII, and a little
-    less for very short texts.
+
+def told_share(words: int, scores: Scores) -> float:
+    """How far so many words bear scores out, 0..1: less for very short texts, far less where these are judged neutral.
+
+    Where words are missing, the network says neutral and is ever surer of it. GoEmotions' texts cut to 10, 5, 3, 2 and
+    1 word: it says neutral in 38, 52, 65, 77 and 89 % (whole: 30 %) and is right in less and less of these, while of
+    the emotions that it still tells, 72, 70, 67, 60 and 50 % are right (whole: 75 %). Neutral is no evidence there.
     """
-    tokens = list(_letter_words(text, encoding, common_words))
-    if not tokens:
-        return None
-    familiar = sum(weight for _, weight in tokens) / len(tokens)
-    english = np.clip((familiar - _FAMILIAR_FLOOR) / (_FAMILIAR_FULL - _FAMILIAR_FLOOR), 0, 1)
-    return float(english * _ascii_share(text) * (1 - _SHORTNESS / len(tokens)))
+    neutral = scores[EMOTIONS.index("neutral")]
+    return float((1 - _SHORTNESS / words) * (1 - neutral) ** (_NEUTRAL_WORDS / words))
 
 
 def _letter_words(text: str, encoding: Encoding, common_words: int) -> Iterable[tuple[str, float]]:

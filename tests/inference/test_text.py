@@ -21,6 +21,7 @@ from device.inference.text import (
     calibration_from,
     clean,
     load_tokenizer,
+    told_share,
 )
 from device.signals import EMOTIONS, ModelError, Sentence
 
@@ -120,7 +121,7 @@ def test_plain_sentences_are_judged_as_anyone_would(path: TextPath, words: str, 
     judged = path.judge_text(words)
     assert EMOTIONS[int(np.argmax(judged.scores))] == emotion
     assert emotion in judged.present
-    assert judged.reliability > 0.5
+    assert judged.reliability > (0.1 if emotion == "neutral" else 0.4)  # few words without emotion prove little
 
 
 ENGLISH = """
@@ -180,16 +181,43 @@ Saya sangat senang hari ini
 """.strip().splitlines()
 
 
+def sure_of_happy() -> TextPath:
+    """The shipped path, but for a network that knows an emotion: what is left is how well it reads the words."""
+    return path_with(Always(0, 0, 0, 30, 0, 0, 0), calibration_from(load_manifest(MODELS)["text"].calibration))
+
+
 @pytest.mark.parametrize("words", ENGLISH)
-def test_ordinary_english_is_trusted(path: TextPath, words: str) -> None:
-    assert path.judge_text(words).reliability > 0.5
+def test_ordinary_english_is_trusted(words: str) -> None:
+    assert sure_of_happy().judge_text(words).reliability > 0.5
 
 
 @pytest.mark.parametrize("words", OTHER)
 def test_other_languages_are_not_trusted(path: TextPath, words: str) -> None:
     judged = path.judge_text(words)
     assert judged.found
-    assert judged.reliability < 0.3
+    assert judged.reliability <= sure_of_happy().judge_text(words).reliability < 0.3
+
+
+@pytest.mark.parametrize(
+    "words", ["I love this!", "What a surprise!", "I am so sad about all of this", "i hate mondays"]
+)
+def test_emotions_told_in_plain_words_are_trusted(path: TextPath, words: str) -> None:
+    assert path.judge_text(words).reliability > 0.5
+
+
+@given(words=st.integers(1, 40), more=st.integers(1, 40), neutral=st.floats(0, 1), less=st.floats(0, 1))
+def test_fewer_words_and_more_of_neutral_are_trusted_less(words: int, more: int, neutral: float, less: float) -> None:
+    def told(count: int, share: float) -> float:
+        return told_share(count, (0.0, 0.0, 0.0, 1 - share, 0.0, 0.0, share))
+
+    assert 0 <= told(words, neutral) <= told(words + more, neutral) <= 1
+    assert told(words, neutral) <= told(words, neutral * less)
+
+
+def test_a_cut_text_that_is_judged_neutral_says_next_to_nothing(path: TextPath) -> None:
+    judged = path.judge_text("they were")
+    assert judged.scores[EMOTIONS.index("neutral")] > 0.5
+    assert judged.reliability < 0.1
 
 
 def test_a_word_alone_is_trusted_less_than_a_sentence(path: TextPath) -> None:
