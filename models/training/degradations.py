@@ -41,8 +41,9 @@ class Kind(Generic[Given]):
 
 
 def spoilt(kind: Kind[Given], given: Sequence[Given], level: float, seed: int = 0) -> list[Given]:
-    """Every input at a level; the same input, level and seed give the same."""
-    numbers = (np.random.default_rng([seed, place, round(1000 * abs(level))]) for place in range(len(given)))
+    """Every input at one of the kind's levels; the same input, level and seed give the same."""
+    step = kind.levels.index(level)
+    numbers = (np.random.default_rng([seed, place, step]) for place in range(len(given)))
     return [kind.spoil(one, level, random) for one, random in zip(given, numbers, strict=True)]
 
 
