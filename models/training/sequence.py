@@ -60,7 +60,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
 TRIALS: Mapping[Split, Sequence[str]] = {
     "subject": tuple(CONTESTANTS),
     "onset": ("linear averaged", "gru", "gru averaged", "convlstm", "convlstm averaged"),
-    "sequence": ("linear averaged", "gru", "convlstm from pixels"),
+    "sequence": ("linear averaged", "gru", "convlstm"),
     "frame": ("linear averaged", "convlstm from pixels averaged"),
 }
 """Who is tried in which split. By "subject" is the honest one, "onset" is that with synthetic onsets; by "sequence" and
@@ -161,7 +161,7 @@ class Trial:
         done = self.out / "fold.json"
         if resume and done.exists():
             return self._read(done)
-        found = self._judged(self._trained(resume))
+        found = self._judged(self.trained(resume))
         loop.write_whole(done, lambda part: part.write_text(json.dumps(found), encoding="utf-8"))
         return found
 
@@ -171,7 +171,8 @@ class Trial:
             raise loop.TrainingError(f"{done} is of another recipe: give another --out, or start without --resume")
         return found
 
-    def _trained(self, resume: bool) -> nn.Module:
+    def trained(self, resume: bool) -> nn.Module:
+        """Return the network that was trained on the other folds; with `resume` one that is done is only read."""
         torch.manual_seed(self.recipe.seed + self.judged)
         lesson = FoldLesson(self.stage.views.of(self.who.sight), self.stage.views.labels, self.stage.folds, self.judged)
         net = self.who.build()
