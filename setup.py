@@ -38,6 +38,7 @@ EXTRAS = {
         "onnx==1.23.2",
         "safetensors==0.8.0",
         "pandas==3.1.1",
+        "scikit-learn==1.9.1",  # the baseline of words alone
         "pyarrow==26.0.1",
         "matplotlib==3.11.2",
     ],

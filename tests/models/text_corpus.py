@@ -18,8 +18,8 @@ def write_corpus(folder: Path, rows: int = 160) -> Path:
     import pandas
 
     table = [_row(k) for k in range(rows)]
-    names = ("semeval2018_ec", "tweeteval_emotion", "dair_emotion", "dailydialog", "meld", "emorynlp")
-    table += [{**_row(k), "corpus": name, "split": "dev"} for name in names for k in range(14)]
+    names = ("semeval2018_ec", "tweeteval_emotion", "dair_emotion", "dailydialog", "meld", "emorynlp")  # one is absent
+    table += [{**_row(k), "corpus": name} for name in names for k in range(21)]
     (folder / "text").mkdir(parents=True)
     pandas.DataFrame(table).to_parquet(folder / "text" / "emotion_text.parquet")
     return folder
@@ -29,7 +29,8 @@ def _row(number: int) -> dict[str, str]:
     emotion = list(WORDS)[number % 7]
     word = WORDS[emotion].split()[number // 7 % 2]
     words = f"{FILL[number % 3]} {FILL[number % 5]} {word} {FILL[number % 7]}"
-    return {"text": words, "ekman7": emotion, "corpus": "goemotions", "split": "train" if number % 3 else "dev"}
+    split = "train" if number % 3 else "dev"
+    return {"text": words, "labels": emotion, "ekman7": emotion, "corpus": "goemotions", "split": split}
 
 
 def write_tokenizer(folder: Path) -> list[str]:
