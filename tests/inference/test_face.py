@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from device.config import Face as Settings
 from device.inference.align import squeezed
@@ -269,6 +271,28 @@ def test_what_makes_a_face_bad_makes_it_unreliable(worse: dict[str, object]) -> 
     assert 0 < reliability(good(**worse)) < 0.5
 
 
+@given(
+    flaw=st.sampled_from(["side", "sharpness", "grain", "turn", "score", "light"]),
+    much=st.floats(0, 1),
+    more=st.floats(0, 1),
+)
+def test_reliability_never_rises_with_a_flaw(flaw: str, much: float, more: float) -> None:
+    def face(amount: float) -> Face:
+        match flaw:
+            case "side":
+                return good(box=(0, 0, 60 * (1 - amount), 60 * (1 - amount)))
+            case "sharpness":
+                return good(sharpness=0.5 * 10 ** (-4 * amount))
+            case "grain":
+                return good(sharpness=0.5 * 10 ** (2 * amount))
+            case "light":
+                return good(pixels=np.asarray(good().pixels * (1 - amount), np.uint8))
+            case _:
+                return good(**{flaw: amount if flaw == "turn" else 1 - amount})
+
+    assert 0 <= reliability(face(max(much, more))) <= reliability(face(min(much, more))) <= 1
+
+
 def test_nobody_new_comes_between_searches_and_unsure_sights_count_little(detector: Detector) -> None:
     class Scripted:
         """A detector whose closer look sees what the test says."""
@@ -312,3 +336,24 @@ def test_two_people_in_a_clip_keep_two_names(path: FacePath) -> None:
 
 def test_a_clip_without_faces_gives_nothing(path: FacePath) -> None:
     assert not any(path.find(image) for image in pictures("pyfeat__no_face.mp4", 5))
+
+
+class AlsoEmbeds(LightMeansHappy):
+    """Gives, first, the lightness of each row too."""
+
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (inputs[0][0].mean(axis=(1, 2)), *super().run(*inputs))
+
+
+def test_an_embedding_is_told_with_the_estimate_and_changes_no_score(detector: Detector) -> None:
+    plain = FacePath(detector, LightMeansHappy())
+    both = FacePath(detector, AlsoEmbeds(), model="sha")
+    (face,) = plain.find(Image(1.0, portrait()))
+    told = both.judge(face)
+    assert plain.judge(face).embedding is None
+    assert told.scores == plain.judge(face).scores
+    assert told.embedding is not None
+    assert told.embedding.model == "sha"
+    cuts = [face.pixels] if face.second is None else [face.pixels, face.second]
+    rows = np.mean([standardise(cut).mean(axis=1) for cut in cuts], axis=0)
+    assert np.frombuffer(told.embedding.vector, "<f2") == pytest.approx(rows, abs=2e-3)

