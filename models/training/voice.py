@@ -1,313 +1,302 @@
-"""Trains the voice network: `python -m models.training.voice --data DIR [--epochs N] [--resume] [--out DIR]`."""
+"""Trains the voice network and writes it as int8: `python -m models.training.voice --data DIR [--folds N] [--ship]`."""
 
 from __future__ import annotations
 
-import argparse
-import io
 import json
-import math
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
 
 from device.inference import features
-from device.inference.features import WINDOW_FRAMES
-from models.training import metrics, voice_data, voice_network
+from device.signals import EMOTIONS
+from models.training import litert, loop, metrics, shipping, voice_data
+from models.training.loop import Plan, device, quick
+from models.training.voice_augment import Augmentation, Strength
+from models.training.voice_data import ACTED, Pictures
+from models.training.voice_network import Shape, VoiceNet, as_keras, parameters
 
-SEED: Final = 20
-PICTURE_SEED: Final = 1  # of the speeds and rooms that the pictures are made with
-CYCLES: Final = ((44, 1e-3), (26, 8e-4))  # epochs and highest rate: a second, lower wave goes on from the first
-LOWEST_SHARE: Final = 0.01
-EPOCHS: Final = sum(epochs for epochs, _ in CYCLES)
-BATCH: Final = 32
-WARM_UP_STEPS: Final = 200
-WEIGHT_DECAY: Final = 0.02
-AVERAGING: Final = 0.995  # of the weights over the last 200 steps
-LABEL_SMOOTHING: Final = 0.05
-PATIENCE: Final = 20
-DRAWS: Final = {"ravdess": 2000, "nemo": 1500, "plain_speech": 420, "emospeech_in_background": 80}  # an epoch
-NOISE_SHARE: Final = 0.4
-NOISE_DB: Final = (5.0, 30.0)
-MIX_SHARE: Final = 0.15
-TILT_DB: Final = 4.0
+PICTURE_SEED = 1  # of the rooms that the pictures are made with
+BATCH = 32
+DRAWS = {"ravdess": 1800, "nemo": 1750, "plain_speech": 350, "emospeech_in_background": 100}  # an epoch
+PLAN = Plan(epochs=60, rate=1.5e-3, seed=20, decay=0.03, average=0.995, clip=2.0)
+FOLD_EPOCHS = 12
+LEAKY_SHARE = 0.2
+CLEAN_SHARE = 0.5  # of the drawn clips; the others lie in rooms
+SMOOTHING = 0.06
+TAUGHT_SHARE = 0.7  # of the target that teachers give, where there are any
+EXAMPLES = 320  # pictures that set the ranges of quantization
+APART = 1e-3  # the most by which graph and network may differ
 
+Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
 
-@dataclass
-class Progress:
-    """What a checkpoint holds beside the weights."""
+@dataclass(frozen=True)
+class Heard:
+    """Clips as the device would show them: windows (n, frames, bands), the clip of each, and every clip's emotion."""
 
-    epoch: int = 0
-    best: float = -1.0
-    history: list[dict[str, float]] = field(default_factory=list)
+    windows: Tensor
+    owners: Tensor
+    truth: NDArray[np.int64]
 
-    @property
-    def stale(self) -> int:
-        """Epochs since the best one."""
-        scores = [row["uar"] for row in self.history]
-        return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
-
-
-class Augmentation:
-    """Draws training pictures: noise, microphone colour, crop, masks and mixtures, each time anew."""
-
-    def __init__(self, pictures: voice_data.Pictures, everyone: bool, generator: np.random.Generator) -> None:
-        self._pictures = pictures
-        self._generator = generator
-        self._noises = [np.power(10.0, noise.astype(np.float32) / 10.0) for noise in pictures.noises]
-        usable = np.ones(len(pictures.clip), bool) if everyone else ~pictures.held_out
-        self._groups = {corpus: self._by_emotion(usable & (pictures.corpora == corpus)) for corpus in DRAWS}
-
-    def batches(self) -> Iterator[tuple[Floats, Floats]]:
-        """One epoch of pictures (n, frames, bands, 1) and targets (n, 7); every emotion of a corpus equally often."""
-        drawn = np.concatenate([self._draw(corpus, count) for corpus, count in DRAWS.items()])
-        self._generator.shuffle(drawn)
-        for start in range(0, len(drawn) - BATCH + 1, BATCH):
-            some = drawn[start : start + BATCH]
-            seen = np.stack([self._seen(variant) for variant in some])
-            yield self._mixed(seen[..., None], self._pictures.targets[some])
-
-    def _by_emotion(self, usable: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-        emotions = self._pictures.targets.argmax(axis=1)
-        groups = [np.flatnonzero(usable & (emotions == emotion)) for emotion in range(emotions.max() + 1)]
-        return [group for group in groups if len(group)]
-
-    def _draw(self, corpus: str, count: int) -> NDArray[np.int64]:
-        groups = self._groups[corpus]
-        return np.concatenate([self._generator.choice(group, count // len(groups)) for group in groups])
-
-    def _seen(self, variant: int) -> Floats:
-        power = self._cropped(self._pictures.power(variant))
-        if self._generator.random() < NOISE_SHARE:
-            power = power + self._noise(power)
-        picture = features.normalised(power * self._colour(power.shape[1]))
-        return self._masked(self._placed(picture))
-
-    def _cropped(self, power: Floats) -> Floats:
-        shortest = min(len(power), max(40, int(0.7 * len(power))))
-        length = min(int(self._generator.integers(shortest, len(power) + 1)), WINDOW_FRAMES)
-        start = int(self._generator.integers(0, len(power) - length + 1))
-        return power[start : start + length]
-
-    def _noise(self, power: Floats) -> Floats:
-        noise = self._noises[self._generator.integers(len(self._noises))]
-        start = int(self._generator.integers(len(noise)))
-        chosen = noise[(start + np.arange(len(power))) % len(noise)]
-        ratio = 10.0 ** (-self._generator.uniform(*NOISE_DB) / 10.0)
-        return np.asarray(chosen * (ratio * power.mean() / max(float(chosen.mean()), 1e-12)), dtype=np.float32)
-
-    def _colour(self, bands: int) -> Floats:
-        knots = self._generator.uniform(-TILT_DB, TILT_DB, 4) * self._generator.random()
-        curve = np.interp(np.linspace(0, 3, bands), np.arange(4), knots)
-        return np.asarray(10.0 ** (curve / 10.0), dtype=np.float32)
-
-    def _placed(self, picture: Floats) -> Floats:
-        missing = WINDOW_FRAMES - len(picture)
-        before = int(self._generator.integers(0, missing + 1))
-        return np.pad(picture, ((before, missing - before), (0, 0)))
-
-    def _masked(self, picture: Floats) -> Floats:
-        for axis, widest in ((0, 16), (0, 16), (1, 8)):
-            width = int(self._generator.integers(0, widest))
-            start = int(self._generator.integers(0, picture.shape[axis] - width))
-            index: list[Any] = [slice(None), slice(None)]
-            index[axis] = slice(start, start + width)
-            picture[tuple(index)] = 0.0
-        return picture
-
-    def _mixed(self, seen: Floats, targets: Floats) -> tuple[Floats, Floats]:
-        smooth = targets * (1.0 - LABEL_SMOOTHING) + LABEL_SMOOTHING / targets.shape[1]
-        part = self._generator.beta(0.4, 0.4, len(seen)).astype(np.float32)
-        share: Floats = np.where(self._generator.random(len(seen)) < MIX_SHARE, part, np.float32(1.0))
-        other = self._generator.permutation(len(seen))
-        wide, high = share[:, None, None, None], share[:, None]
-        return wide * seen + (1 - wide) * seen[other], high * smooth + (1 - high) * smooth[other]
+    def logits(self, net: nn.Module) -> Floats:
+        """Return one row a clip: the mean over its windows."""
+        with torch.inference_mode(), quick():
+            parts = [net(some)[0] for some in self.windows.split(256)]
+        sums = torch.zeros(len(self.truth), len(EMOTIONS), device=device()).index_add_(0, self.owners, torch.cat(parts))
+        return litert.as_numpy(sums / torch.bincount(self.owners)[:, None])
 
 
-def rate_at(step: int) -> float:
-    """The learning rate: up in a straight line, then down half a wave in each cycle."""
-    epoch = step / (sum(DRAWS.values()) // BATCH)
-    for epochs, highest in CYCLES:
-        if epoch < epochs:
-            wave = (1.0 + math.cos(math.pi * epoch / epochs)) / 2.0
-            return highest * max(LOWEST_SHARE, wave) * min(1.0, (step + 1) / WARM_UP_STEPS)
-        epoch -= epochs
-    return CYCLES[-1][1] * LOWEST_SHARE
-
-
-class Training:
-    """A run that can stop at any epoch and go on from its checkpoint."""
-
-    def __init__(self, pictures: voice_data.Pictures, out: Path, epochs: int, everyone: bool = False) -> None:
-        import keras
-
-        keras.utils.set_random_seed(SEED)
-        self.model = voice_network.build()
-        self.progress = Progress()
-        self._pictures, self._out, self._epochs = pictures, out, epochs
-        self._everyone = everyone
-        self._compile(keras)
-        self._averaged: list[Floats] = self.model.get_weights()
-
-    def resume(self) -> None:
-        """Go on from the checkpoint where there is one."""
-        path = self._out / "checkpoint.npz"
-        if not path.is_file():
-            return
-        with np.load(path, allow_pickle=False) as stored:
-            self.progress = Progress(**json.loads(str(stored["progress"])))
-            self.model.set_weights(_listed(stored, "weight"))
-            self._averaged = _listed(stored, "average")
-            for variable, value in zip(self.model.optimizer.variables, _listed(stored, "state"), strict=True):
-                variable.assign(value)
-
-    def run(self) -> None:
-        """Train to the last epoch or until validation has not improved for PATIENCE epochs."""
-        from tqdm import tqdm
-
-        bar = tqdm(range(self.progress.epoch, self._epochs), unit="epoch")
-        for epoch in bar:
-            loss = self._epoch(np.random.default_rng([SEED, epoch]))
-            score = self._validate(loss)
-            bar.set_postfix(loss=f"{loss:.3f}", **{name: f"{value:.3f}" for name, value in score.items()})
-            self.progress.epoch = epoch + 1
-            self._save()
-            if self.progress.stale >= PATIENCE and not self._everyone:
-                break
-
-    def finished(self) -> Any:
-        """The model with the averaged weights of the best epoch (of the last one when nobody is held out)."""
-        self.model.set_weights(_listed(np.load(self._out / "best.npz"), "weight"))
-        return self.model
-
-    def _compile(self, keras: Any) -> None:
-        optimizer = keras.optimizers.AdamW(weight_decay=WEIGHT_DECAY, clipnorm=1.0)
-        self.model.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True))
-        self.model.optimizer.build(self.model.trainable_variables)
-
-    def _epoch(self, generator: np.random.Generator) -> float:
-        losses = []
-        for seen, targets in Augmentation(self._pictures, self._everyone, generator).batches():
-            self.model.optimizer.learning_rate = rate_at(int(self.model.optimizer.iterations.numpy()))
-            self.model.reset_metrics()  # else the running mean comes back
-            losses.append(float(self.model.train_on_batch(seen, targets)))
-            self._average()
-        return float(np.mean(losses[-20:]))
-
-    def _average(self) -> None:
-        step = int(self.model.optimizer.iterations.numpy())
-        keep = min(AVERAGING, (1 + step) / (10 + step))
-        pairs = zip(self._averaged, self.model.get_weights(), strict=True)
-        self._averaged = [keep * averaged + (1.0 - keep) * now for averaged, now in pairs]
-
-    def _validate(self, loss: float) -> dict[str, float]:
-        now = self.model.get_weights()
-        self.model.set_weights(self._averaged)
-        score = {corpus: held_out_uar(self.model, self._pictures, corpus) for corpus in ("ravdess", "nemo")}
-        score["uar"] = (2 * score["ravdess"] + score["nemo"]) / 3
-        self.progress.history.append({"loss": loss, **score})
-        if self._everyone or score["uar"] > self.progress.best:
-            self.progress.best = score["uar"]
-            self._write("best.npz", _named("weight", self._averaged))
-        self.model.set_weights(now)
-        return score
-
-    def _save(self) -> None:
-        state = [variable.numpy() for variable in self.model.optimizer.variables]
-        arrays = _named("weight", self.model.get_weights()) | _named("average", self._averaged) | _named("state", state)
-        self._write("checkpoint.npz", arrays | {"progress": np.array(json.dumps(asdict(self.progress)))})
-
-    def _write(self, name: str, arrays: dict[str, Any]) -> None:
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        voice_network.write_whole(self._out / name, buffer.getvalue())
-
-
-def held_out_logits(model: Any, pictures: voice_data.Pictures, corpus: str) -> tuple[Floats, NDArray[np.int64]]:
-    """Float logits (n, 7) and classes (n) of the held-out clips of a corpus, windows averaged."""
-    chosen = np.flatnonzero(pictures.held_out & (pictures.corpora == corpus))
+def heard(pictures: Pictures, kept: Bools) -> Heard:
+    """Return the clips among the variants `kept` as they are, without rooms."""
+    chosen = np.flatnonzero(kept & pictures.first())
     cut = [features.windows(features.normalised(pictures.power(int(variant)))) for variant in chosen]
-    logits = model.predict_on_batch(np.concatenate(cut)[..., None])
-    ends = np.cumsum([len(windows) for windows in cut])[:-1]
-    means = np.stack([part.mean(axis=0) for part in np.split(logits, ends)])
-    return means, pictures.targets[chosen].argmax(axis=1)
+    owners = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
+    truth = pictures.targets[chosen].argmax(axis=1)
+    return Heard(torch.from_numpy(np.concatenate(cut)).to(device()), torch.from_numpy(owners).to(device()), truth)
 
 
-def held_out_uar(model: Any, pictures: voice_data.Pictures, corpus: str) -> float:
-    """Mean recall on the held-out actors of a corpus."""
-    logits, truth = held_out_logits(model, pictures, corpus)
-    return metrics.uar(truth, logits.argmax(axis=1))
+@dataclass
+class VoiceLesson:
+    """What the loop asks: batches are variants of clips, pictures are drawn of them on the device in use."""
+
+    pictures: Pictures
+    kept: Bools
+    """Variants that are measured and never trained with."""
+    seed: int
+    strength: Strength = field(default_factory=Strength)
+    teachers: Sequence[nn.Module] = ()
+    choose: bool = False
+    """Whether the kept clips choose the epoch; else the last one is taken, when the rate has come down to zero."""
+
+    def __post_init__(self) -> None:
+        self.steps = sum(DRAWS.values()) // BATCH
+        self._augmentation = Augmentation(self.pictures, self.strength)
+        self._targets = torch.from_numpy(self.pictures.targets).to(device())
+        self._clips = _clips_by_emotion(self.pictures, self.kept)
+        acted = {name: self.kept & (self.pictures.corpora == name) for name in ACTED}
+        self.measured = {name: heard(self.pictures, chosen) for name, chosen in acted.items() if chosen.any()}
+        self._epoch = 0
+
+    def batches(self, epoch: int) -> Iterator[Tensor]:
+        """Every emotion of a corpus is drawn equally often."""
+        self._epoch = epoch
+        generator = np.random.default_rng([self.seed, epoch])
+        drawn = np.concatenate([self._draw(generator, corpus, count) for corpus, count in DRAWS.items()])
+        generator.shuffle(drawn)
+        for start in range(0, self.steps * BATCH, BATCH):
+            yield torch.from_numpy(drawn[start : start + BATCH]).to(device())
+
+    def loss(self, net: nn.Module, batch: Tensor) -> Tensor:
+        """Cross-entropy with the smoothed target and, where there are teachers, with what they say of the picture."""
+        with torch.no_grad():
+            seen, targets = self._augmentation.mixed(self._augmentation(batch), self._targets[batch])
+            targets = (1 - SMOOTHING) * targets + SMOOTHING / targets.shape[1]
+            if self.teachers:
+                targets = torch.lerp(targets, self._taught(seen), TAUGHT_SHARE)
+        with quick():
+            logits, _ = net(seen)
+        return functional.cross_entropy(logits, targets)
+
+    def measure(self, net: nn.Module) -> dict[str, float]:
+        """Mean recall on the kept clips of each corpus."""
+        found = {name: one_uar(one, net) for name, one in self.measured.items()}
+        return {**found, "score": float(np.mean(list(found.values()))) if self.choose else float(self._epoch)}
+
+    def examples(self, count: int) -> list[Floats]:
+        """Return pictures that were drawn for training, each (1, frames, bands, 1)."""
+        torch.manual_seed(self.seed)
+        batches = [self._augmentation(batch) for batch in islice(self.batches(0), -(-count // BATCH))]
+        return list(litert.as_numpy(torch.cat(batches)[:count, None, :, :, None]))
+
+    def _taught(self, seen: Tensor) -> Tensor:
+        with quick():
+            return torch.stack([teacher(seen)[0].softmax(dim=1) for teacher in self.teachers]).mean(dim=0)
+
+    def _draw(self, generator: np.random.Generator, corpus: str, count: int) -> NDArray[np.int64]:
+        groups = self._clips[corpus]
+        size = -(-count // len(groups))
+        drawn = np.concatenate([group[generator.integers(len(group), size=size)] for group in groups])
+        first, rooms = drawn[:, 0], drawn[:, 1]
+        in_room = (generator.random(len(drawn)) >= CLEAN_SHARE) & (rooms > 0)
+        room = 1 + (generator.random(len(drawn)) * rooms).astype(np.int64)
+        return first + np.where(in_room, room, 0)
 
 
-def prepared(data: Path, out: Path) -> voice_data.Pictures:
+def _clips_by_emotion(pictures: Pictures, kept: Bools) -> dict[str, list[NDArray[np.int64]]]:
+    """Return of each corpus and emotion the first variant of every clip to train with, and how many rooms follow it."""
+    first = np.flatnonzero(pictures.first())
+    rooms = np.diff(np.append(first, len(pictures.clip))) - 1
+    clips = np.stack([first, rooms], axis=1)[~kept[first]]
+    emotions = pictures.targets[clips[:, 0]].argmax(axis=1)
+    found = {}
+    for corpus in DRAWS:
+        mine = pictures.corpora[clips[:, 0]] == corpus
+        found[corpus] = [clips[mine & (emotions == emotion)] for emotion in np.unique(emotions[mine])]
+        if not found[corpus]:
+            raise voice_data.CorpusError(f"no clip of {corpus} is left to train with: keep fewer speakers aside")
+    return found
+
+
+def one_uar(one: Heard, net: nn.Module) -> float:
+    """Return the mean recall of a network."""
+    return metrics.uar(one.truth, one.logits(net).argmax(axis=1))
+
+
+def fold(pictures: Pictures, number: int, folds: int) -> Bools:
+    """Return the variants that fold `number` of `folds` keeps aside: whole speakers."""
+    kept = pictures.held_out & ~np.isin(pictures.corpora, ACTED)
+    for corpus in ACTED:
+        speakers = np.unique(pictures.speakers[pictures.corpora == corpus])
+        mine = [name for place, name in enumerate(speakers) if place % folds == number]
+        kept |= np.isin(pictures.speakers, mine)
+    return kept
+
+
+def leaky(pictures: Pictures, seed: int) -> Bools:
+    """Return the variants of clips drawn at random, whoever speaks: how papers split that report 90 % and more."""
+    chosen = np.random.default_rng(seed).random(int(pictures.clip.max()) + 1) < LEAKY_SHARE
+    acted = np.isin(pictures.corpora, ACTED)
+    return np.where(acted, chosen[pictures.clip], pictures.held_out)
+
+
+def prepared(folder: Path, out: Path) -> Pictures:
     """The pictures of all corpora, computed once and kept in `out`."""
     from tqdm import tqdm
 
     path = out / "pictures.npz"
     if not path.is_file():
-        voice_data.save(voice_data.prepare(data, PICTURE_SEED, lambda clips: tqdm(clips, unit="clip")), path)
+        print(f"the pictures of all recordings are made once, in about four minutes, and kept in {path}", flush=True)
+        voice_data.save(voice_data.prepare(folder, PICTURE_SEED, lambda clips: tqdm(clips, unit="clip")), path)
     return voice_data.load(path)
 
 
-def history_of(out: Path) -> list[dict[str, float]]:
-    """One row an epoch of the run whose checkpoint lies in `out`."""
-    with np.load(out / "checkpoint.npz", allow_pickle=False) as stored:
-        history = json.loads(str(stored["progress"]))["history"]
-    return [{"epoch": number + 1.0, **row} for number, row in enumerate(history)]
+def about(shape: Shape, teachers: Sequence[nn.Module] = ()) -> dict[str, Any]:
+    """What a checkpoint must agree in."""
+    return {"shape": asdict(shape), "teachers": len(teachers)}
 
 
-def representative(pictures: voice_data.Pictures, count: int = 300) -> Iterator[Floats]:
-    """Pictures (WINDOW_FRAMES, bands) that set the scales of quantization: training clips, plain and noisy."""
-    augmentation = Augmentation(pictures, everyone=False, generator=np.random.default_rng(SEED))
-    seen = (picture for batch, _ in augmentation.batches() for picture in batch[..., 0])
-    return islice(seen, count)
+def taught_by(folder: Path) -> nn.Module:
+    """Return the network of another training, ready to judge."""
+    stored = loop.read(folder / "best.pt")["about"]
+    return loop.best(VoiceNet(Shape(**stored["shape"])), folder, stored)
 
 
-def export(model: Any, pictures: voice_data.Pictures, out: Path) -> None:
-    """Write voice.tflite (int8), voice_float.tflite and how many parameters they have."""
-    voice_network.write_whole(out / "voice_float.tflite", voice_network.unquantized(model))
-    voice_network.write_whole(out / "voice.tflite", voice_network.quantized(model, representative(pictures)))
-    voice_network.write_whole(out / "voice.json", json.dumps({"parameters": model.count_params()}).encode())
-    print(f"{out / 'voice.tflite'} written; `python -m models.training.voice_evaluate` measures it")
+def train(pictures: Pictures, chosen: Any) -> None:
+    """Train the network that may be shipped, and export it."""
+    shape = Shape(recurrent=chosen.recurrent)
+    plan = replace(PLAN, epochs=chosen.epochs, rate=chosen.rate, seed=chosen.seed)
+    teachers = [taught_by(folder) for folder in chosen.teachers]
+    lesson = VoiceLesson(pictures, pictures.held_out, chosen.seed, teachers=teachers, choose=chosen.choose)
+    net = _fit(lesson, plan, chosen.out, about(shape, teachers), chosen.resume)
+    export(net, lesson.examples(EXAMPLES), chosen.out)
+    about_it = {**loop.account(chosen.out), "strength": asdict(lesson.strength), "history": loop.history(chosen.out)}
+    note(chosen.out, about_it)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Train, quantize, and write voice.tflite and logits for calibration into the output folder."""
-    parser = argparse.ArgumentParser(prog="python -m models.training.voice", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the voice corpora (tar and csv files)")
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
-    parser.add_argument("--everyone", action="store_true", help="train on the held-out speakers too, for shipping")
-    parser.add_argument("--out", type=Path, default=Path("build/voice"), help="where checkpoints and the model go")
-    chosen = parser.parse_args(arguments)
-    missing = voice_data.missing_corpora(chosen.data)
-    if missing:
-        print(f"{chosen.data} lacks {', '.join(missing)}: see models/voice/card.md for the corpora", file=sys.stderr)
-        return 2
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    voice_network.use_one_core()
-    pictures = prepared(chosen.data, chosen.out)
-    training = Training(pictures, chosen.out, chosen.epochs, chosen.everyone)
-    if chosen.resume:
-        training.resume()
-    training.run()
-    export(training.finished(), pictures, chosen.out)
-    return 0
+def train_folds(pictures: Pictures, chosen: Any) -> None:
+    """Train one network for each fold, and one on the leaky split, all by a short schedule; note what they reach."""
+    plan = replace(PLAN, epochs=chosen.fold_epochs, rate=chosen.rate, seed=chosen.seed)
+    shape = Shape(recurrent=chosen.recurrent)
+    splits = {f"fold-{k + 1}": fold(pictures, k, chosen.folds) for k in range(chosen.folds)}
+    rows = {}
+    for name, kept in {**splits, "leaky": leaky(pictures, chosen.seed)}.items():
+        lesson = VoiceLesson(pictures, kept, chosen.seed)
+        net = _fit(lesson, plan, chosen.out / name, about(shape) | {"split": name}, chosen.resume)
+        rows[name] = {corpus: one_uar(one, net) for corpus, one in lesson.measured.items()}
+        note(chosen.out, {"folds": {"epochs": plan.epochs, "uar": rows}})
 
 
-def _named(kind: str, arrays: list[Any]) -> dict[str, Any]:
-    return {f"{kind}_{number:03}": array for number, array in enumerate(arrays)}
+def _fit(lesson: VoiceLesson, plan: Plan, out: Path, stands_for: Mapping[str, Any], resume: bool) -> VoiceNet:
+    torch.manual_seed(plan.seed)
+    net = VoiceNet(Shape(**stands_for["shape"])).to(memory_format=torch.channels_last)
+    loop.fit(net, lesson, plan, out, stands_for, resume=resume)
+    return net
 
 
-def _listed(stored: Any, kind: str) -> list[Any]:
-    return [stored[name] for name in sorted(stored.files) if name.startswith(f"{kind}_")]
+def export(net: VoiceNet, examples: Sequence[Floats], out: Path) -> None:
+    """Write voice.tflite (int8) and voice_float.tflite; TrainingError where the graph is not the network."""
+    litert.quiet()
+    net = net.float().cpu().eval()
+    graph = as_keras(net)
+    _must_agree(net, graph, examples[:4])
+    loop.write_whole(out / "voice_float.tflite", lambda path: path.write_bytes(litert.as_litert(graph)))
+    loop.write_whole(out / "voice.tflite", lambda path: path.write_bytes(litert.as_litert(graph, examples)))
+    note(out, {"parameters": parameters(net), "embedding": net.shape.embedding})
+    print(f"{out / 'voice.tflite'} written; `python -m models.training.evaluate voice` measures what is shipped")
+
+
+def _must_agree(net: VoiceNet, graph: Any, examples: Sequence[Floats]) -> None:
+    for example in examples:
+        with torch.inference_mode():
+            wanted = net(torch.from_numpy(example[..., 0]))[0].numpy()
+        apart = float(np.abs(np.asarray(graph(example)[0]) - wanted).max())
+        if apart > APART:
+            raise loop.TrainingError(f"the graph to quantize differs from the trained network by {apart:.4f}")
+
+
+def note(out: Path, what: Mapping[str, Any]) -> None:
+    """Add to out/training.json what only a training knows."""
+    path = out / "training.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    loop.write_whole(path, lambda part: part.write_text(json.dumps({**known, **what}, indent=1) + "\n"))
+
+
+def ship_it(folder: Path, out: Path, models: Path) -> None:
+    """Fit the temperature through the device's path and put the model into `models`."""
+    from models.training import voice_evaluate as measures
+
+    network, exact = (measures.opened(out / name) for name in ("voice.tflite", "voice_float.tflite"))
+    path = measures.voice_path(network)
+    steps = {"ravdess": 1, "nemo": measures.NEMO_STEP}
+    heard = {name: measures.heard_in(path, measures.held_out(folder, name, step)) for name, step in steps.items()}
+    fitted = measures.calibration([measures.answers(path, sounds) for sounds in heard.values()])
+    floats = {name: measures.answers(measures.voice_path(exact), sounds) for name, sounds in heard.items()}
+    note(out, {"float_uar": {name: given.summary()["uar"] for name, given in floats.items()}})
+    trained = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    shipping.ship(
+        models,
+        "voice",
+        [out / "voice.tflite", out / "training.json"],
+        {"parameters": trained["parameters"], "embedding": trained["embedding"]},
+        {"temperature": round(fitted["temperature"], 4)},
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Train, quantize and write voice.tflite, or train the folds."""
+    parser = loop.arguments("voice", __doc__, PLAN.epochs, PLAN.rate, PLAN.seed)
+    parser.add_argument("--recurrent", action="store_true", help="a GRU in place of convolutions over time")
+    parser.add_argument(
+        "--teachers", type=Path, nargs="*", default=[], help="folders of trained networks to learn from"
+    )
+    parser.add_argument("--choose", action="store_true", help="stop early: the held-out actors choose the epoch")
+    parser.add_argument("--folds", type=int, default=0, help="train so many folds by speaker, and a leaky split")
+    parser.add_argument("--fold-epochs", type=int, default=FOLD_EPOCHS)
+    parser.add_argument(
+        "--ship", type=Path, nargs="?", const=Path("models"), help="put what lies in --out into models/"
+    )
+    chosen = loop.use_threads(words, parser)
+
+    def work() -> None:
+        folder = voice_data.folder_of(chosen.data)
+        if chosen.ship:
+            ship_it(folder, chosen.out, chosen.ship)
+            return
+        loop.make_folder(chosen.out)
+        pictures = prepared(folder, chosen.out)
+        (train_folds if chosen.folds else train)(pictures, chosen)
+
+    return loop.command("voice", work, (loop.TrainingError, voice_data.CorpusError))
 
 
 if __name__ == "__main__":

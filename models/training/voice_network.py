@@ -1,130 +1,246 @@
-"""The voice network: a small convolutional reader of mel pictures, and its full-int8 file."""
+"""The voice network: a small convolutional reader of mel pictures, and its mirror in Keras for the int8 file."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor, nn
 
 from device.inference.features import MEL_BANDS, WINDOW_FRAMES
 from device.signals import EMOTIONS
+from models.training import litert
 
-BLOCKS: Final = ((32, (1, 2)), (48, (2, 2)), (64, (1, 1)), (96, (1, 2)))  # channels, stride over time and pitch
-STEM_CHANNELS: Final = 16
-STEP_CHANNELS: Final = 128
-CONTRAST: Final = 4.0  # brings pictures of 0..1 to about zero mean and unit spread: it learns faster
-DROPOUT: Final = 0.3
-MOMENTUM: Final = 0.95  # of batch statistics: an epoch has few steps
+Pair: TypeAlias = tuple[int, int]
+"""Over time and over pitch."""
 
-
-def use_one_core() -> None:
-    """Keep TensorFlow quiet and on one thread; must come before its first computation."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import tensorflow
-
-    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
-    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+CONTRAST = 4.0  # brings pictures of 0..1 to about zero mean and unit spread: it learns faster
+NORM_MOMENTUM = 0.05  # of batch statistics: an epoch has few steps
 
 
-def build(batch: int | None = None) -> Any:
-    """A Keras model from pictures (batch, WINDOW_FRAMES, MEL_BANDS, 1) to logits (batch, 7).
+@dataclass(frozen=True)
+class Shape:
+    """Channels of the stem and the stages, of the steps in time and of the embedding.
+
+    A stage shrinks (time, pitch) by its stride, then come its residual blocks. Steps are mixed over time by two
+    convolutions or, if `recurrent`, by a GRU in both directions.
+    """
+
+    stem: int = 16
+    channels: tuple[int, ...] = (32, 48, 80)
+    strides: tuple[Pair, ...] = ((1, 2), (2, 2), (1, 2))
+    blocks: tuple[int, ...] = (0, 1, 1)
+    steps: int = 112
+    embedding: int = 96
+    recurrent: bool = False
+    dropout: float = 0.3
+
+    @property
+    def stacked(self) -> int:
+        """Channels of a step: those of the last stage in each band of pitch that is left."""
+        shrunk = 2 * int(np.prod([stride for _, stride in self.strides]))
+        return self.channels[-1] * (MEL_BANDS // shrunk)
+
+
+class VoiceNet(nn.Module):
+    """Pictures (N, WINDOW_FRAMES, MEL_BANDS) to logits (N, 7) and embeddings (N, `shape.embedding`).
 
     Convolutions shrink pitch faster than time; what remains of pitch becomes channels of 40 steps, which are mixed over
-    time and pooled by attention (one learned weight a step), mean and largest value. The second block is pooled too:
-    its plain statistics tell much, and early.
+    time and pooled by attention (one learned weight a step), mean and largest value, beside their mean before mixing.
     """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.stem = _Conv(1, shape.stem, (5, 5), (2, 2))
+        self.stages = nn.Sequential(*_stages(shape))
+        self.narrow = _Conv(shape.stacked, shape.steps, (1, 1))
+        self.mixer = _Gru(shape.steps) if shape.recurrent else _Mixer(shape.steps)
+        self.attention = nn.Conv2d(shape.steps, 1, 1)
+        self.embed = _Conv(3 * shape.steps + shape.stacked, shape.embedding, (1, 1))
+        self.dropout = nn.Dropout(shape.dropout)
+        self.logits = nn.Linear(shape.embedding, len(EMOTIONS))
+        nn.init.zeros_(self.logits.weight)  # from zero, so that the first steps need not unlearn chance
+        nn.init.zeros_(self.logits.bias)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Judge normalised pictures."""
+        cells = (CONTRAST * pictures - CONTRAST / 2)[:, None].contiguous(memory_format=torch.channels_last)
+        cells = self.stages(self.stem(cells))
+        stacked = cells.permute(0, 3, 1, 2).flatten(1, 2)[..., None]  # (N, bands * channels, steps, 1)
+        steps = self.mixer(self.narrow(stacked))
+        weights = self.attention(steps).softmax(dim=2)
+        pools = [(weights * steps).sum(dim=2), steps.amax(dim=2), steps.mean(dim=2), stacked.mean(dim=2)]
+        embedding = self.embed(torch.cat(pools, dim=1)[..., None]).flatten(1)
+        return self.logits(self.dropout(embedding)).float(), embedding.float()
+
+
+class _Conv(nn.Module):
+    """Convolution with the padding of TensorFlow's "same" (the odd cell goes behind), normalisation, rectifier."""
+
+    def __init__(
+        self, wide: int, out: int, size: Pair, stride: Pair = (1, 1), *, dilation: int = 1, active: bool = True
+    ) -> None:
+        super().__init__()
+        before, after = zip(*(_margins(*sides, dilation) for sides in zip(size, stride, strict=True)), strict=True)
+        self.pad = nn.ZeroPad2d((before[1], after[1], before[0], after[0]))
+        self.conv = nn.Conv2d(wide, out, size, stride, dilation=(dilation, 1), bias=False)
+        self.norm = nn.BatchNorm2d(out, momentum=NORM_MOMENTUM)
+        self.active = active
+
+    def forward(self, cells: Tensor) -> Tensor:
+        out: Tensor = self.norm(self.conv(self.pad(cells)))
+        return torch.relu(out) if self.active else out
+
+
+def _margins(size: int, stride: int, dilation: int) -> tuple[int, int]:
+    missing = max(0, (size - 1) * dilation + 1 - stride)
+    return missing // 2, missing - missing // 2
+
+
+class _Block(nn.Module):
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.first = _Conv(wide, wide, (3, 3))
+        self.second = _Conv(wide, wide, (3, 3), active=False)
+        nn.init.constant_(self.second.norm.weight, 0.2)  # near the identity at first: trains quicker
+
+    def forward(self, cells: Tensor) -> Tensor:
+        return torch.relu(cells + self.second(self.first(cells)))
+
+
+class _Mixer(nn.Module):
+    """Two convolutions over time (N, wide, steps, 1), each added to what came in; together they see 13 steps."""
+
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(_Conv(wide, wide, (5, 1), dilation=dilation) for dilation in (1, 2))
+        self.dropout = nn.Dropout(0.1)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        for conv in self.convs:
+            steps = steps + self.dropout(conv(steps))
+        return steps
+
+
+class _Gru(nn.Module):
+    """A recurrent layer in both directions over (N, wide, steps, 1)."""
+
+    def __init__(self, wide: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(wide, wide // 2, batch_first=True, bidirectional=True)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        mixed, _ = self.gru(steps[..., 0].transpose(1, 2))
+        return mixed.transpose(1, 2)[..., None]
+
+
+def _stages(shape: Shape) -> Iterator[nn.Module]:
+    before = shape.stem
+    for wide, stride, blocks in zip(shape.channels, shape.strides, shape.blocks, strict=True):
+        yield _Conv(before, wide, (3, 3), stride)
+        yield from (_Block(wide) for _ in range(blocks))
+        before = wide
+    yield nn.Dropout2d(0.1)
+
+
+def parameters(net: VoiceNet) -> int:
+    """Return how many numbers the network has once its normalisation is folded in."""
+    norms = sum(sum(value.numel() for value in norm.parameters()) // 2 for norm in _norms(net))
+    return sum(value.numel() for value in net.parameters()) - norms
+
+
+def _norms(net: nn.Module) -> Iterator[nn.BatchNorm2d]:
+    return (module for module in net.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+def as_keras(net: VoiceNet) -> Any:
+    """Return the same network as a Keras graph for one picture (1, frames, bands, 1), normalisation folded in."""
     from keras import Input, Model, layers
 
-    picture = Input((WINDOW_FRAMES, MEL_BANDS, 1), batch_size=batch)
-    centred = layers.Rescaling(CONTRAST, -CONTRAST / 2)(picture)
-    seen = _convolved(centred, STEM_CHANNELS, (2, 2), 5)
-    early = []
-    for channels, stride in BLOCKS:
-        seen = _convolved(seen, channels, stride, 3)
-        early += [_steps(seen)]
-    steps = _mixed(_steps(layers.SpatialDropout2D(0.1)(seen)), 1, 1)
-    steps = layers.Add()([steps, _mixed(steps, 5, 1)])
-    steps = layers.Add()([steps, _mixed(steps, 5, 2)])
-    pools = [_attended(steps), *_pooled(steps), *_pooled(early[1])]
-    pooled = layers.BatchNormalization(momentum=MOMENTUM)(layers.Concatenate()(pools))
-    return Model(picture, _logits(layers.Dropout(DROPOUT)(pooled)))
+    picture = Input((WINDOW_FRAMES, MEL_BANDS, 1), batch_size=1)
+    cells = _keras_conv(layers.Rescaling(CONTRAST, -CONTRAST / 2)(picture), net.stem)
+    for module in net.stages:
+        cells = _keras_stage(cells, module)
+    stacked = layers.Reshape((cells.shape[1], 1, net.shape.stacked))(cells)
+    steps = _keras_mixed(_keras_conv(stacked, net.narrow), net.mixer)
+    weights = layers.Softmax(axis=1)(_flat(layers, _keras_attention(steps, net.attention), 1))
+    flat = _flat(layers, steps, net.shape.steps)
+    pools = [layers.Flatten()(layers.Dot(axes=1)([weights, flat]))]
+    pools += [layers.GlobalMaxPooling1D()(flat), layers.GlobalAveragePooling1D()(flat)]
+    pools += [layers.GlobalAveragePooling2D()(stacked)]
+    pooled = layers.Reshape((1, 1, 3 * net.shape.steps + net.shape.stacked))(layers.Concatenate()(pools))
+    embedding = layers.Flatten(name="embedding")(_keras_conv(pooled, net.embed))
+    dense = layers.Dense(len(EMOTIONS), name="logits")
+    logits = dense(embedding)
+    dense.set_weights(litert.dense(net.logits))
+    return Model(picture, [logits, embedding])
 
 
-def quantized(model: Any, examples: Iterable[NDArray[np.float32]]) -> bytes:
-    """The model as a full-int8 .tflite for one picture at a time, scaled by `examples` (frames, bands) each."""
-    return _converted(model, list(examples))
+def _flat(layers: Any, steps: Any, wide: int) -> Any:
+    return layers.Reshape((steps.shape[1], wide))(steps)
 
 
-def unquantized(model: Any) -> bytes:
-    """The model as a float .tflite, to measure what quantization costs."""
-    return _converted(model, [])
-
-
-def _converted(model: Any, examples: Sequence[NDArray[np.float32]]) -> bytes:
-    import tensorflow
-
-    single = build(batch=1)
-    single.set_weights(model.get_weights())
-    with tempfile.TemporaryDirectory() as folder:
-        single.export(folder, format="tf_saved_model", verbose=False)
-        converter = tensorflow.lite.TFLiteConverter.from_saved_model(folder)
-        if examples:
-            converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: ([example[None, :, :, None]] for example in examples)
-            converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = tensorflow.int8
-        return bytes(converter.convert())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
-
-
-def _convolved(seen: Any, channels: int, stride: tuple[int, int], size: int) -> Any:
+def _keras_conv(cells: Any, module: _Conv) -> Any:
     from keras import layers
 
-    seen = layers.Conv2D(channels, size, strides=stride, padding="same", use_bias=False)(seen)
-    return layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM)(seen))
+    conv, active = module.conv, "relu" if module.active else None
+    settings = {"strides": conv.stride, "dilation_rate": conv.dilation, "padding": "same", "activation": active}
+    layer = layers.Conv2D(conv.out_channels, conv.kernel_size, **settings)
+    out = layer(cells)
+    layer.set_weights(litert.folded(conv, module.norm))
+    return out
 
 
-def _logits(pooled: Any) -> Any:
+def _keras_stage(cells: Any, module: nn.Module) -> Any:
     from keras import layers
 
-    # from zero, so that the first steps need not unlearn chance
-    return layers.Dense(len(EMOTIONS), kernel_initializer="zeros", name="logits")(pooled)
+    if isinstance(module, _Block):
+        inner = _keras_conv(_keras_conv(cells, module.first), module.second)
+        return layers.ReLU()(layers.Add()([cells, inner]))
+    return _keras_conv(cells, module) if isinstance(module, _Conv) else cells
 
 
-def _steps(seen: Any) -> Any:
+def _keras_attention(steps: Any, conv: nn.Conv2d) -> Any:
     from keras import layers
 
-    return layers.Reshape((seen.shape[1], seen.shape[2] * seen.shape[3]))(seen)
+    layer = layers.Conv2D(1, 1)
+    out = layer(steps)
+    bias = torch.zeros(1) if conv.bias is None else conv.bias
+    layer.set_weights([litert.as_numpy(conv.weight).transpose(2, 3, 1, 0), litert.as_numpy(bias)])
+    return out
 
 
-def _pooled(steps: Any) -> list[Any]:
+def _keras_mixed(steps: Any, mixer: nn.Module) -> Any:
     from keras import layers
 
-    return [layers.GlobalMaxPooling1D()(steps), layers.GlobalAveragePooling1D()(steps)]
+    if isinstance(mixer, _Gru):
+        return _keras_gru(steps, mixer.gru)
+    for conv in mixer.convs:  # type: ignore[union-attr]
+        steps = layers.Add()([steps, _keras_conv(steps, conv)])
+    return steps
 
 
-def _mixed(steps: Any, size: int, dilation: int) -> Any:
+def _keras_gru(steps: Any, gru: nn.GRU) -> Any:
+    """Unrolled: the converter has no full int8 for a rolled one."""
     from keras import layers
 
-    steps = layers.Conv1D(STEP_CHANNELS, size, dilation_rate=dilation, padding="same", use_bias=False)(steps)
-    return layers.Dropout(0.1)(layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM)(steps)))
+    flat = _flat(layers, steps, gru.input_size)
+    layer = layers.Bidirectional(layers.GRU(gru.hidden_size, return_sequences=True, unroll=True))
+    out = layer(flat)
+    layer.set_weights([weights for way in ("", "_reverse") for weights in _gru_weights(gru, way)])
+    return layers.Reshape((flat.shape[1], 1, 2 * gru.hidden_size))(out)
 
 
-def _attended(steps: Any) -> Any:
-    from keras import layers
+def _gru_weights(gru: nn.GRU, way: str) -> list[Any]:
+    """Return kernel, recurrent kernel and biases in the order of Keras, whose update gate comes before the reset."""
+    units = gru.hidden_size
+    order = np.r_[units : 2 * units, 0:units, 2 * units : 3 * units]
+    parts = [litert.as_numpy(getattr(gru, f"{name}_l0{way}"))[order] for name in _GRU_PARTS]
+    return [parts[0].T, parts[1].T, np.stack(parts[2:])]
 
-    weights = layers.Softmax(axis=1)(layers.Dense(1)(steps))
-    mean = layers.Dot(axes=1)([weights, steps])
-    return layers.Flatten()(mean)
+
+_GRU_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

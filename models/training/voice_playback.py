@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from device.inference import features
 from device.inference.features import RATE_HZ
 from device.inference.voice import VoicePath
+from device.music import demo
+from device.music.scores import pieces
+from device.music.synth import RATE_HZ as DEMO_RATE_HZ
 from device.signals import EMOTIONS, Control, Estimate, Sound
 from models.training.voice_data import Clip
 
@@ -47,6 +51,12 @@ def read_music(folder: Path) -> dict[str, Floats]:
     return pieces
 
 
+def demo_music() -> list[Floats]:
+    """The first part of each piece of the demo, as `read_music` gives recordings."""
+    played = (demo.samples(replace(piece, form=piece.form[:1])).mean(axis=0) for piece in pieces())
+    return [at_level(features.resampled(wave, DEMO_RATE_HZ), MUSIC_LEVEL) for wave in played]
+
+
 def at_level(samples: Floats, level: float) -> Floats:
     """The same samples with this root mean square."""
     now = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
@@ -71,9 +81,10 @@ def heard_over(path: VoicePath, sound: Floats) -> list[Estimate]:
     return found
 
 
-def playback_table(make: Callable[[], VoicePath], clips: Sequence[Clip], folder: Path) -> list[dict[str, Any]]:
+def playback_table(
+    make: Callable[[], VoicePath], clips: Sequence[Clip], music: Sequence[Floats]
+) -> list[dict[str, Any]]:
     """Rows of what was played, how many estimates came, their reliability and top emotions."""
-    music = list(read_music(folder).values())
     cases = chain(*(_speech_cases(clips, music, ratio_db) for ratio_db in RATIOS_DB), _singer_cases(music))
     rows: dict[str, list[tuple[str, Estimate]]] = {}
     for name, truth, sound in cases:
@@ -84,7 +95,7 @@ def playback_table(make: Callable[[], VoicePath], clips: Sequence[Clip], folder:
 
 def _speech_cases(clips: Sequence[Clip], music: Sequence[Floats], ratio_db: float) -> Iterator[tuple[str, str, Floats]]:
     loud = [clip for clip in clips if clip.target.argmax() != EMOTIONS.index("neutral")]
-    for number, clip in enumerate(loud[:: len(loud) // 24]):
+    for number, clip in enumerate(loud[:: max(1, len(loud) // 24)]):
         piece = music[number % len(music)]
         mixed = over(clip.samples, piece, ratio_db)
         yield f"speech {ratio_db:.0f} dB over music", EMOTIONS[clip.target.argmax()], mixed

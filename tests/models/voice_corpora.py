@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,24 @@ def write_corpora(folder: Path) -> None:
     _write(folder, "noise_ir", noises)
 
 
-_NOISES = (("noise", "white_noise"), ("noise", "pink_noise"), ("short_noise", "tap.wav"), ("ir", "kitchen"))
+_NOISES = (
+    ("noise", "white_noise"),
+    ("noise", "pink_noise"),
+    ("short_noise", "tap.wav"),
+    ("ir", "hall"),
+    ("ir", "omni-35-10.wav"),
+)
+
+
+def change_csv(folder: Path, corpus: str, change: Callable[[dict[str, str]], dict[str, str] | None]) -> None:
+    """Write a corpus's table anew, each row as `change` gives it, without those that it drops."""
+    path = folder / f"{corpus}.csv"
+    with path.open(newline="", encoding="utf-8") as table:
+        rows = [changed for row in csv.DictReader(table) if (changed := change(row))]
+    with path.open("w", newline="", encoding="utf-8") as table:
+        writer = csv.DictWriter(table, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _row(name: str, speaker: str, emotion: str, **others: str) -> dict[str, str]:
