@@ -20,10 +20,11 @@ from companion_web import serve as serve_page
 from device.board import Board
 from device.broker import EmbeddedBroker
 from device.clock import clock
-from device.compose import demo_settings, make_brain, music_folder, obey, with_kept
+from device.compose import demo_settings, known_listeners, make_brain, music_folder, obey, with_kept
 from device.config import Config, state_folder
 from device.health import Watchdog, watch_machine
-from device.inference.senses import open_face, open_text, open_voice
+from device.inference.manifest import ModelSpec
+from device.inference.senses import open_face, open_text, open_voice, specs
 from device.journal import Journal
 from device.mqtt import Mqtt
 from device.music.catalogue import Folder
@@ -43,6 +44,7 @@ from device.signals import (
     Event,
     Health,
     Image,
+    ModelError,
     PlayerError,
     Sentence,
     Setting,
@@ -80,14 +82,15 @@ class Appliance:
         self._switches = {"camera": Switch(), "microphone": Switch()}
         self._playback = Control("voice", "playback", 0)
         self._mqtt: Mqtt | None = None
+        self._store: Store | None = None
         self._watchdog = Watchdog()
 
     def start(self) -> None:
         """Start every part; what is missing is told and left out, and tried again where it may come back."""
         started = time.monotonic()
-        kept = self._open_store()
+        store = self._open_store()
         self._start_mqtt()
-        self._start_brain(kept)
+        self._start_brain(store)
         self._start_music()
         self._start_senses()
         self._start_page()
@@ -119,14 +122,16 @@ class Appliance:
 
     # -- parts, in the order in which they start -----------------------------------------------------------------------
 
-    def _open_store(self) -> dict[str, str]:
-        store = Store(self._config.store.url or _database(self._config), self._config.store.keep_days, self._tell)
+    def _open_store(self) -> Store:
+        store = self._store = Store(
+            self._config.store.url or _database(self._config), self._config.store.keep_days, self._tell
+        )
         self._sinks.append(store)
         self._closers.append(store.close)
         kept = store.settings()
         for name, switch in self._switches.items():
             switch.turn(kept.get(name) == "off")
-        return kept
+        return store
 
     def _start_mqtt(self) -> None:
         settings = self._config.mqtt
@@ -143,10 +148,12 @@ class Appliance:
         except AttuneError as error:
             self._missing("mqtt", error)
 
-    def _start_brain(self, kept: dict[str, str]) -> None:
+    def _start_brain(self, store: Store) -> None:
+        kept = store.settings()
         config = with_kept(self._config, kept)
-        brain = make_brain(config)
-        self._tell_settings(config)
+        listeners = known_listeners(config, kept, store.moments(), self._models())
+        brain = make_brain(config, listeners)
+        self._tell_settings(config, listeners.present)
 
         def think(worker: Worker) -> None:
             while not worker.stopping.is_set():
@@ -157,6 +164,12 @@ class Appliance:
 
         self._work("brain", think, required=True)
         self._work("clock", clock(self._inbox.put), required=True)
+
+    def _models(self) -> dict[str, ModelSpec]:
+        try:
+            return specs(self._config)
+        except ModelError:  # which every sense tells on its own
+            return {}
 
     def _start_music(self) -> None:
         rng = random.Random(self._config.music.seed or None)
@@ -262,6 +275,8 @@ class Appliance:
                 self._playback = control
             case "text":
                 self._sentences.put(control.value)
+            case "store" if self._store:
+                (self._store.keep if control.action == "keep" else self._store.forget)(control.value)
             case "camera" | "microphone":
                 self._switches[control.target].turn(control.value)
                 for worker in self._workers:
@@ -285,10 +300,16 @@ class Appliance:
     def _tell(self, health: Health) -> None:
         self._inbox.put(health)
 
-    def _tell_settings(self, config: Config) -> None:
+    def _tell_settings(self, config: Config, listener: str) -> None:
         now = time.monotonic()
-        policy, sense = config.policy, config.fusion.sense
-        for key, value in (("strategy", policy.strategy), ("sense", sense), ("volume", str(policy.volume_pct))):
+        settings = {
+            "strategy": config.policy.strategy,
+            "sense": config.fusion.sense,
+            "volume": str(config.policy.volume_pct),
+            "listener": listener,
+            "learn_from_everyone": "on" if config.listeners.learn_from_everyone else "off",
+        }
+        for key, value in settings.items():
             for sink in self._sinks:
                 if not isinstance(sink, Store):  # kept, a default would outlive its change in config.toml
                     sink.offer(Setting(now, key, value))

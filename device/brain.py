@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from device.fusion import Fusion
+from device.listeners import CalibrationError, Listeners
 from device.policy import Policy
 from device.signals import (
     ECHO_CANCELLED,
+    ROOM,
     Command,
     Control,
+    Emotion,
     Estimate,
     Event,
     Health,
@@ -30,16 +34,22 @@ MOST_OFTEN_S = 0.5
 LONGEST_ECHO_S = 8.0
 """Seconds after a song in which an utterance that began in it may still end: the longest is cut after 6 s."""
 
+CALIBRATION = "calibration"
+"""The part whose health tells what became of a label or a wish to be forgotten; no name of anybody is in it."""
+
 WORTH_TELLING = 0.05
 """Change of a score from which a mood of the same name is published again."""
 
 
 class Brain:
-    """Fusion and policy over time; `step` is the only way to change them, and belongs to one thread."""
+    """Fusion, policy and listeners over time; `step` is the only way to change them, and belongs to one thread."""
 
-    def __init__(self, fusion: Fusion | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self, fusion: Fusion | None = None, policy: Policy | None = None, listeners: Listeners | None = None
+    ) -> None:
         self._fusion = fusion or Fusion()
         self._policy = policy or Policy()
+        self._listeners = listeners or Listeners()
         self._utc: tuple[float, datetime] | None = None
         self._now = 0.0
         self._told: Mood | None = None
@@ -55,7 +65,8 @@ class Brain:
         match message:
             case Estimate():
                 if not self._may_be_a_song(message):
-                    self._fusion = self._fusion.heard(message)
+                    self._listeners, corrected = self._listeners.heard(message)
+                    self._fusion = self._fusion.heard(corrected)
                 return self._mood()
             case Tick():
                 return self._tick(message)
@@ -128,6 +139,34 @@ class Brain:
             case "sense":
                 self._fusion = self._fusion.with_rules(replace(self._fusion.rules, sense=command.value))
                 return [self._kept(command)]
+            case "listener":
+                self._listeners = replace(self._listeners, present=command.value)
+                return [self._kept(command)]
+            case "learn_from_everyone":
+                self._listeners = self._listeners.learning(command.value == "on")
+                return [self._kept(command)]
+            case "label":
+                return self._label(command)
+            case "forget":
+                return self._forget(command)
+
+    def _label(self, command: Command) -> list[Event | Control]:
+        emotion, _, modality = command.value.partition(" ")
+        try:
+            self._listeners, new = self._listeners.labelled(cast(Emotion, emotion), modality, command.at)
+        except CalibrationError as error:
+            return [Health(command.at, CALIBRATION, "degraded", str(error))]
+        senses = " and ".join(moment.modality for moment in new)
+        count = self._listeners.count(self._listeners.present)
+        told = f"{emotion} is learnt by {senses}; {count} moments of this listener are kept"
+        return [*(Control("store", "keep", moment) for moment in new), Health(command.at, CALIBRATION, "works", told)]
+
+    def _forget(self, command: Command) -> list[Event | Control]:
+        who, was, count = command.value, self._listeners.present, self._listeners.count(command.value)
+        self._listeners = self._listeners.forgotten(who)
+        told = Health(command.at, CALIBRATION, "works", f"{count} moments are forgotten")
+        left = [Setting(command.at, "listener", ROOM)] if was != self._listeners.present else []
+        return [*left, Control("store", "forget", who), told]
 
     def _kept(self, command: Command) -> Setting:
         return Setting(command.at, command.kind, command.value)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, cast, get_args
-from unicodedata import category
+from unicodedata import category, normalize
 
-from device.signals import Command, CommandKind, Strategy
+from device.signals import EMOTIONS, EVERYONE, ROOM, Command, CommandKind, Strategy
 
 LONGEST_SENTENCE: Final = 500
 """Characters; a longer text says more than one mood."""
+LONGEST_NAME: Final = 32
+"""Characters of a listener's name."""
+CALIBRATED: Final = ("face", "voice")
+"""Senses that a listener can calibrate."""
 
 
 def command(at: float, kind: str, value: str = "", who: str = "room") -> Command:
@@ -43,6 +47,39 @@ def _sentence(value: str) -> str:
     return words
 
 
+def _name(value: str) -> str:
+    """A listener's name; upper and lower case are the same, so that nobody is kept under a second spelling."""
+    name = " ".join(normalize("NFKC", value).casefold().split())
+    if not name:
+        raise ValueError(f"give a name, or {ROOM} for whoever is here")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"a name may have {LONGEST_NAME} characters, this one has {len(name)}")
+    if any(category(sign)[0] == "C" for sign in name):  # controls, invisible marks, halves of surrogate pairs
+        raise ValueError("the name holds signs that nobody can see")
+    return name
+
+
+def _listener(value: str) -> str:
+    if (name := _name(value)) == EVERYONE:
+        raise ValueError(f"{EVERYONE} is nobody's name")
+    return name
+
+
+def _forgotten(value: str) -> str:
+    if (name := _name(value)) == ROOM:
+        raise ValueError(f"nothing is kept of the room; give a name, or {EVERYONE}")
+    return name
+
+
+def _label(value: str) -> str:
+    emotion, _, sense = " ".join(value.lower().split()).partition(" ")
+    if emotion not in EMOTIONS or sense not in ("", *CALIBRATED):
+        raise ValueError(
+            f"value must be one of {', '.join(EMOTIONS)}, and then {' or '.join(CALIBRATED)} if only that is meant"
+        )
+    return f"{emotion} {sense}".strip()
+
+
 def _one_of(*known: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if value.lower() not in known:
@@ -63,5 +100,9 @@ _CHECKS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "say": _sentence,
         "strategy": _one_of(*get_args(Strategy)),
         "sense": _one_of("all", "face", "voice", "text"),
+        "listener": _listener,
+        "label": _label,
+        "forget": _forgotten,
+        "learn_from_everyone": _one_of("on", "off"),
     }
 )

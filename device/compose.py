@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import time
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +13,14 @@ import msgspec
 
 from device import fusion, policy
 from device.brain import Brain
-from device.config import Config, Fusion, Policy, state_folder
+from device.config import Config, Fusion, Listeners, Policy, state_folder
+from device.inference.manifest import ModelSpec
+from device.listeners import Listeners as Known
+from device.listeners import with_moments
 from device.ports import Player
-from device.signals import Control
+from device.signals import ROOM, Control, Moment
+
+log = logging.getLogger(__name__)
 
 DEMO_DWELL_S: Final = 3.0
 DEMO_COOLDOWN_S: Final = 6.0
@@ -35,12 +42,32 @@ def with_kept(config: Config, kept: Mapping[str, str]) -> Config:
     policy_settings = msgspec.convert({**msgspec.to_builtins(config.policy), **changes}, Policy)
     sense = {"sense": kept["sense"]} if "sense" in kept else {}
     fusion_settings = msgspec.convert({**msgspec.to_builtins(config.fusion), **sense}, Fusion)
-    return msgspec.structs.replace(config, policy=policy_settings, fusion=fusion_settings)
+    learns = kept.get("learn_from_everyone", "on" if config.listeners.learn_from_everyone else "off")
+    return msgspec.structs.replace(
+        config, policy=policy_settings, fusion=fusion_settings, listeners=Listeners(learns == "on")
+    )
 
 
-def make_brain(config: Config) -> Brain:
-    """A brain that knows nothing yet, with the rules of the settings."""
-    return Brain(fusion.Fusion(_fusion_rules(config.fusion)), policy.Policy(_policy_rules(config.policy)))
+def make_brain(config: Config, listeners: Known | None = None) -> Brain:
+    """A brain that has sensed nothing yet, with the rules of the settings."""
+    return Brain(fusion.Fusion(_fusion_rules(config.fusion)), policy.Policy(_policy_rules(config.policy)), listeners)
+
+
+def known_listeners(
+    config: Config, kept: Mapping[str, str], moments: Iterable[Moment], models: Mapping[str, ModelSpec]
+) -> Known:
+    """Who listens, and what they labelled; moments of other models than those we have are told of and left out."""
+    current = {model.sha256 for model in models.values()}
+    told = list(moments)
+    usable = [moment for moment in told if moment.embedding.model in current]
+    if len(usable) < len(told):
+        log.warning(
+            "calibration: %d of %d labelled moments were made with another model and do not count; label new ones",
+            len(told) - len(usable),
+            len(told),
+        )
+    known = replace(with_moments(usable), present=kept.get("listener", ROOM))
+    return known.learning(config.listeners.learn_from_everyone)
 
 
 def music_folder(config: Config) -> Path:

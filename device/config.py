@@ -85,6 +85,13 @@ class Fusion(Struct, frozen=True, forbid_unknown_fields=True):
     """Lead over the second emotion under which the mood is unclear, unless it held before."""
 
 
+class Listeners(Struct, frozen=True, forbid_unknown_fields=True):
+    """What listeners teach."""
+
+    learn_from_everyone: bool = False
+    """Whether the moments that all listeners labelled correct together what is sensed of whoever is here."""
+
+
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """When the music changes."""
 
@@ -172,6 +179,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     face: Face = Face()
     voice: Voice = Voice()
     fusion: Fusion = Fusion()
+    listeners: Listeners = Listeners()
     policy: Policy = Policy()
     music: Music = Music()
     mqtt: Mqtt = Mqtt()

@@ -43,7 +43,8 @@ def describe(event: Event) -> str:
         case Health():
             return f"{event.part}: {event.status}{': ' + event.message if event.message else ''}"
         case Setting():
-            return f"setting: {event.key} = {event.value}"
+            # a log outlives what people ask us to forget: no name in it
+            return f"setting: {event.key} = {'...' if event.key == 'listener' else event.value}"
 
 
 def record(event: Event) -> dict[str, Any]:

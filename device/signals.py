@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
@@ -20,6 +20,13 @@ Scores: TypeAlias = tuple[float, float, float, float, float, float, float]
 
 EMOTIONS: Final[tuple[Emotion, ...]] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The order of every score vector, in files and on the wire."""
+
+ROOM: Final = "room"
+"""Whoever is here: the name of a listener who gave none."""
+EVERYONE: Final = "everyone"
+"""All listeners, where one could be named."""
+MOST_MOMENTS: Final = 50
+"""Labelled moments of one listener and sense that are kept; a newer one takes the oldest one's place."""
 
 VALENCE_AROUSAL: Final[Mapping[Emotion, tuple[float, float]]] = MappingProxyType(
     {
@@ -81,7 +88,7 @@ class Sentence:
 
     at: float
     words: str
-    listener: str = "room"
+    listener: str = ROOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +141,40 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vector before a network's last layer, as float16 in little-endian bytes.
+
+    `model` is the sha256 of the network's file: vectors of two networks cannot be compared.
+    """
+
+    model: str
+    vector: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one model says of one person: calibrated scores over EMOTIONS (sum 1) and their reliability, 0..1."""
+    """What one model says of one person: calibrated scores over EMOTIONS (sum 1) and their reliability, 0..1.
+
+    `embedding` is None where the network has no such output.
+    """
 
     at: float
     modality: Modality
     scores: Scores
     reliability: float
-    who: str = "room"
+    who: str = ROOM
+    embedding: Embedding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment in which a listener said what they showed, and what the network made of it: no picture and no sound."""
+
+    who: str
+    emotion: Emotion
+    modality: Modality
+    scores: Scores
+    embedding: Embedding
 
 
 Feeling = Literal["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "unclear", "absent"]
@@ -275,28 +308,43 @@ class Tick:
     synced: bool
 
 
-CommandKind = Literal["pause", "resume", "next", "volume", "camera", "microphone", "say", "strategy", "sense"]
+CommandKind = Literal[
+    "pause",
+    "resume",
+    "next",
+    "volume",
+    "camera",
+    "microphone",
+    "say",
+    "strategy",
+    "sense",
+    "listener",
+    "label",
+    "forget",
+    "learn_from_everyone",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """What a person asked for.
 
-    `value`: volume 0..100; camera and microphone "on" or "off"; say the words; strategy its name; sense "all" or a
-    modality; otherwise empty.
+    `value`: volume 0..100; camera, microphone and learn_from_everyone "on" or "off"; say the words; strategy its name;
+    sense "all" or a modality; listener who is alone here, or ROOM; label an emotion, or an emotion and a modality;
+    forget whose moments, or EVERYONE; otherwise empty.
     """
 
     at: float
     kind: CommandKind
     value: str = ""
-    who: str = "room"
+    who: str = ROOM
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
     """What the brain tells a part below it to do."""
 
-    target: Literal["camera", "microphone", "voice", "text", "player"]
+    target: Literal["camera", "microphone", "voice", "text", "player", "store"]
     action: str
     value: Any = None
 

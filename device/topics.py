@@ -32,8 +32,8 @@ MOST_TRACKS: Final = 100
 """Tracks of a queue that are published; the settings allow no longer queue."""
 SWITCHES: Final = ("camera", "microphone")
 """Parts that a person can mute."""
-SHOWN_SETTINGS: Final = ("strategy", "sense", "volume")
-"""Settings that are published; any other may be private."""
+SHOWN_SETTINGS: Final = ("strategy", "sense", "volume", "learn_from_everyone")
+"""Settings that are published; any other may be private, as the listener's name is."""
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 
@@ -244,5 +244,8 @@ def _next(value: str) -> tuple[str, str]:
 _OWN_WORDS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = MappingProxyType({"pause": _pause, "next": _next})
 """Topics whose values are those of a switch and a button in home automation."""
 
-COMMANDS: Final = ("pause", "next", "camera", "microphone", "say", "strategy", "volume", "sense")
+COMMANDS: Final = (
+    *("pause", "next", "camera", "microphone", "say", "strategy", "volume", "sense"),
+    *("listener", "label", "forget", "learn_from_everyone"),
+)
 """Topics that take commands; an empty message is never one, as clearing a retained one sends it."""

@@ -54,8 +54,7 @@ def test_words_reach_the_mood_and_nothing_else(tmp_path: Path, broker: Broker) -
         daemon.wait_for("text: works")
         broker.publish("attune/livingroom/say/set", "I am so happy that zanzibar came home!")
         daemon.wait_for("mood: happy", 30)
-    kept = b"".join(path.read_bytes() for path in daemon.state.rglob("*") if path.is_file())
-    assert b"zanzibar" not in kept
+    assert b"zanzibar" not in kept(daemon)
     assert "zanzibar" not in daemon.said()
 
 
@@ -74,3 +73,23 @@ def test_a_kill_is_survived_by_what_people_chose(tmp_path: Path, broker: Broker)
     with daemon:
         daemon.wait_for("mood: ", after=len(daemon.said()) - 1)
         assert broker.retained("attune/livingroom/strategy") == "lift"
+
+
+def test_a_listener_labels_a_moment_and_is_forgotten(tmp_path: Path, broker: Broker) -> None:
+    absent = f'{SILENT}\n[camera]\nsource = "none"\n[microphone]\ndevice = "none"'
+    with Daemon(tmp_path, absent, demo=False, mqtt=f"mqtt://127.0.0.1:{broker.port}") as daemon:
+        daemon.wait_for("text: works")
+        broker.publish("attune/livingroom/listener/set", "Zanzibara")
+        daemon.wait_for("setting: listener")
+        broker.publish("attune/livingroom/label/set", "sad voice")
+        daemon.wait_for("calibration: degraded: nobody was heard in the last 5 s")
+        assert broker.retained("attune/livingroom/health/calibration")["status"] == "degraded"
+        broker.publish("attune/livingroom/forget/set", "zanzibara")
+        daemon.wait_for("calibration: works: 0 moments are forgotten")
+        eventually(lambda: b"zanzibara" not in kept(daemon), 15, "no byte of the name is left")
+        assert broker.retained("attune/livingroom/learn_from_everyone") == "off"
+    assert "zanzibara" not in daemon.said().lower()
+
+
+def kept(daemon: Daemon) -> bytes:
+    return b"".join(path.read_bytes() for path in daemon.state.rglob("*") if path.is_file())

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from device.brain import Brain
 from device.commands import command
+from device.listeners import with_moments
 from device.policy import Policy, Rules
 from device.signals import (
     EMOTIONS,
@@ -23,6 +25,7 @@ from device.signals import (
     Tick,
     Track,
 )
+from tests.moments import Person
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -156,3 +159,65 @@ def test_voices_count_again_a_while_after_the_song() -> None:
     subject.step(PlayerState(5.0, "stopped"))
     assert moods_of(subject, 5.5) == {"absent"}
     assert moods_of(subject, 13.5) == {"sad"}
+
+
+# -- personal calibration ----------------------------------------------------------------------------------------------
+
+
+def told(subject: Brain, kind: str, value: str, at: float = 1.0) -> list[object]:
+    return list(subject.step(command(at, kind, value)))
+
+
+def test_a_listener_is_named_and_kept() -> None:
+    assert told(Brain(), "listener", "Anna") == [Setting(1.0, "listener", "anna")]
+
+
+def test_a_label_is_stored_and_what_became_of_it_told_without_a_name() -> None:
+    subject, person = Brain(), Person(1)
+    told(subject, "listener", "Anna")
+    subject.step(person.estimate("sad", 2.0))
+    *kept, health = told(subject, "label", "sad voice", 3.0)
+    assert [(c.target, c.action, c.value.who) for c in kept if isinstance(c, Control)] == [("store", "keep", "anna")]
+    assert health == Health(3.0, "calibration", "works", "sad is learnt by voice; 1 moments of this listener are kept")
+
+
+def test_a_label_that_cannot_be_taken_says_why_and_stores_nothing() -> None:
+    (health,) = told(Brain(), "label", "sad")
+    assert isinstance(health, Health)
+    assert (health.part, health.status) == ("calibration", "degraded")
+    assert "listener is not named" in health.message
+
+
+def test_what_was_learnt_moves_the_mood_until_it_is_forgotten() -> None:
+    person = Person(1)
+    shown = ((emotion, person.estimate(emotion, 20.0)) for _ in range(50) for emotion in EMOTIONS)
+    meant, wrong = next(one for one in shown if max(one[1].scores) != one[1].scores[EMOTIONS.index(one[0])])
+    moments = [person.moment(emotion) for emotion in EMOTIONS for _ in range(3)]
+
+    def mood(subject: Brain) -> str:
+        out = [event for k in range(12) for event in subject.step(replace(wrong, at=20.0 + k / 5))]
+        return [event.emotion for event in out if isinstance(event, Mood)][-1]
+
+    known = replace(with_moments(moments), present="anna")
+    assert mood(Brain(listeners=known)) == meant
+    subject = Brain(listeners=known)
+    assert told(subject, "forget", "Anna") == [
+        Setting(1.0, "listener", "room"),
+        Control("store", "forget", "anna"),
+        Health(1.0, "calibration", "works", "21 moments are forgotten"),
+    ]
+    assert mood(subject) == mood(Brain()) != meant
+
+
+def test_a_singer_is_not_taken_for_the_listener() -> None:
+    subject = Brain()
+    told(subject, "listener", "Anna")
+    subject.step(PlayerState(1.0, "playing", Track("song.ogg"), 60))
+    subject.step(Person(1).estimate("sad", 2.0))
+    (health,) = told(subject, "label", "sad voice", 3.0)
+    assert isinstance(health, Health)
+    assert "nobody was heard" in health.message
+
+
+def test_learning_from_everyone_is_kept_as_a_setting() -> None:
+    assert told(Brain(), "learn_from_everyone", "on") == [Setting(1.0, "learn_from_everyone", "on")]

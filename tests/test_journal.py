@@ -21,6 +21,7 @@ TOLD: list[tuple[Event, str]] = [
     (PlayerState(1.0, "playing", TRACK, 40, "MPD"), "player: playing Late Rain (piano) at 40 % on MPD"),
     (Health(1.0, "camera", "muted", "closed"), "camera: muted: closed"),
     (Setting(1.0, "strategy", "lift"), "setting: strategy = lift"),
+    (Setting(1.0, "listener", "anna"), "setting: listener = ..."),
 ]
 
 

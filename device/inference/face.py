@@ -11,7 +11,7 @@ from device.config import Face as Settings
 from device.inference.align import Box, aligned, is_tight, plain, sharpness, squeezed, turned
 from device.inference.crop import standardise
 from device.inference.detect import FILLED_FACTOR, FOLLOWED, WIDE_FACTOR, Detection, Detector, nearest, scaled, without
-from device.inference.scores import softmax
+from device.inference.scores import embedded, judged, softmax
 from device.inference.track import FORGET_S, People
 from device.ports import Network
 from device.signals import Estimate, Face, Image, Pixels, Scores, SensorError
@@ -32,15 +32,21 @@ class FacePath:
     """From pictures to one Estimate for each person in them; for use by one thread.
 
     `network` takes (1, 48, 48, 1) and answers seven logits over EMOTIONS, which are divided by `temperature`
-    (calibration, from the manifest) before the softmax.
+    (calibration, from the manifest) before the softmax, and perhaps an embedding, which is told as one of `model`.
     """
 
     def __init__(
-        self, detector: Detector, network: Network, temperature: float = 1.0, settings: Settings | None = None
+        self,
+        detector: Detector,
+        network: Network,
+        temperature: float = 1.0,
+        settings: Settings | None = None,
+        model: str = "",
     ) -> None:
         self._detector = detector
         self._network = network
         self._temperature = temperature
+        self._model = model
         self._settings = settings or Settings()
         self._people = People()
         self._searched_at = -np.inf
@@ -80,9 +86,9 @@ class FacePath:
     def judge(self, face: Face) -> Estimate:
         """What the network says of one face."""
         cuts = [face.pixels] if face.second is None else [face.pixels, face.second]
-        logits = [self._network.run(standardise(gray)[None, :, :, None])[0].ravel() for gray in cuts]
-        scores = softmax(np.mean(logits, axis=0) / self._temperature)
-        return Estimate(face.at, "face", scores, reliability(face), face.track)
+        logits, embedding = judged(self._network, (standardise(gray)[None, :, :, None] for gray in cuts))
+        scores = softmax(logits / self._temperature)
+        return Estimate(face.at, "face", scores, reliability(face), face.track, embedded(embedding, self._model))
 
     def judge_picture(self, picture: Pixels, crop: bool = False) -> list[Judged]:
         """Every face of a picture (RGB or gray uint8, any size), the largest first; empty where there is none.

@@ -30,6 +30,8 @@ class ModelSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     input_shape: tuple[int, ...] = ()
     input_dtype: str = ""
     output_shape: tuple[int, ...] = ()
+    embedding: int = 0
+    """Width of the second output, the vector before the last layer; 0 where there is none."""
     labels: tuple[str, ...] = ()
     parameters: int = 0
     calibration: Mapping[str, Any] = msgspec.field(default_factory=dict)

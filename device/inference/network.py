@@ -47,7 +47,11 @@ def _warm_up(network: Network, spec: ModelSpec) -> None:
     if spec.runtime != "litert" or not spec.input_shape:
         return
     for _ in range(WARM_UP_RUNS):
-        network.run(np.zeros(spec.input_shape, np.float32))
+        outputs = network.run(np.zeros(spec.input_shape, np.float32))
+    if spec.embedding and spec.embedding not in {output.size for output in outputs}:
+        raise ModelError(
+            f"{spec.name}: no output of {spec.embedding} numbers, which the manifest says is its embedding"
+        )
 
 
 def _interpreter(data: bytes) -> Any:

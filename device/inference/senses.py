@@ -31,7 +31,8 @@ def spec(config: Config, name: str) -> ModelSpec:
 def open_face(config: Config) -> FacePath:
     """From pictures to estimates of each person."""
     face = spec(config, "face")
-    return FacePath(open_detector(config), open_network(face), face.calibration.get("temperature", 1.0), config.face)
+    temperature = face.calibration.get("temperature", 1.0)
+    return FacePath(open_detector(config), open_network(face), temperature, config.face, face.sha256)
 
 
 def open_detector(config: Config) -> Detector:
@@ -45,7 +46,7 @@ def open_detector(config: Config) -> Detector:
 def open_voice(config: Config) -> VoicePath:
     """From sound to estimates of each utterance."""
     voice = spec(config, "voice")
-    return VoicePath(SileroDetector, open_network(voice), voice.calibration, config.voice)
+    return VoicePath(SileroDetector, open_network(voice), voice.calibration, config.voice, voice.sha256)
 
 
 def open_text(config: Config) -> TextPath:

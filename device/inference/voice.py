@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from device.config import Voice
 from device.inference import features
-from device.inference.scores import softmax
+from device.inference.scores import embedded, judged, softmax
 from device.inference.utterance import Heard, SpeechDetector, UtteranceFinder, whole_gain_db
 from device.ports import Network
 from device.signals import Control, Estimate, ModelError, Samples, Scores, Sound, Utterance
@@ -53,16 +53,23 @@ class VoicePath:
     """Sound in, estimates out; for use by one thread.
 
     `vad` makes a speech detector (one for the stream, one for recordings), `network` maps pictures
-    (1, 160, 64, 1) to logits (1, 7), `calibration` holds the `temperature` they are divided by.
+    (1, 160, 64, 1) to logits (1, 7) and perhaps an embedding, which is told as one of `model`; `calibration` holds the
+    `temperature` that logits are divided by.
     """
 
     def __init__(
-        self, vad: Callable[[], SpeechDetector], network: Network, calibration: Mapping[str, Any], settings: Voice
+        self,
+        vad: Callable[[], SpeechDetector],
+        network: Network,
+        calibration: Mapping[str, Any],
+        settings: Voice,
+        model: str = "",
     ) -> None:
         self._vad = vad
         self._network = network
         self._temperature = float(calibration.get("temperature", 1.0))
         self._settings = settings
+        self._model = model
         self._stream = UtteranceFinder(vad(), settings)
 
     def __call__(self, sound: Sound) -> Iterator[Estimate]:
@@ -88,7 +95,9 @@ class VoicePath:
         samples = features.resampled(_usable(utterance.samples), utterance.rate_hz)
         if not len(samples) or float(np.abs(samples).max()) < QUIETEST_PEAK:
             return Estimate(utterance.at, "voice", softmax(np.zeros(7)), 0.0)
-        return Estimate(utterance.at, "voice", self._scores(samples), utterance.clarity)
+        logits, embedding = self._judged(samples)
+        scores = softmax(logits / self._temperature)
+        return Estimate(utterance.at, "voice", scores, utterance.clarity, embedding=embedded(embedding, self._model))
 
     def judge_sound(self, samples: NDArray[np.floating], rate_hz: int) -> list[JudgedUtterance]:
         """Every utterance of a recording, (n,) or (n, channels) at any rate; empty where nobody speaks.
@@ -112,7 +121,8 @@ class VoicePath:
 
     def judge_heard(self, heard: Heard) -> JudgedUtterance:
         """How one utterance of a recording sounds."""
-        return JudgedUtterance(heard.start_s, heard.end_s, self._scores(heard.samples), heard.clarity)
+        scores = softmax(self._judged(heard.samples)[0] / self._temperature)
+        return JudgedUtterance(heard.start_s, heard.end_s, scores, heard.clarity)
 
     def _told(self, found: Iterable[Heard]) -> Iterator[Utterance]:
         for heard in found:
@@ -122,10 +132,9 @@ class VoicePath:
     def _long_enough(self, heard: Heard) -> bool:
         return heard.end_s - heard.start_s >= self._settings.shortest_s
 
-    def _scores(self, samples: Samples) -> Scores:
+    def _judged(self, samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         picture = features.voice_picture(features.high_pass(samples))
-        logits = [self._network.run(window[None, :, :, None])[0][0] for window in features.windows(picture)]
-        return softmax(np.mean(logits, axis=0) / self._temperature)
+        return judged(self._network, (window[None, :, :, None] for window in features.windows(picture)))
 
 
 def _usable(samples: NDArray[np.floating]) -> Samples:

@@ -16,21 +16,24 @@ from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, dele
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
-from device.signals import ConfigError, Decision, Mood
+from device.signals import EVERYONE, MOST_MOMENTS, ConfigError, Decision, Moment, Mood
 from device.store.errors import StoreError, explain
 from device.store.tables import (
     DECISIONS,
     EVENTS,
+    MOMENTS,
     MOODS,
     RUNS,
     SETTINGS,
     decision_of_row,
+    moment_of_row,
     mood_of_row,
     row_of_decision,
+    row_of_moment,
     row_of_mood,
 )
 
-LATEST: Final = "0002"
+LATEST: Final = "0003"
 """The newest step of the migrations; where a database has it already, Alembic need not even be imported."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 5
@@ -70,6 +73,28 @@ class Database:
     def settings(self) -> dict[str, str]:
         with self._transaction() as connection:
             return {row.key: row.value for row in connection.execute(select(SETTINGS))}
+
+    # -- moments that listeners labelled -------------------------------------------------------------------------------
+
+    def moments(self) -> list[Moment]:
+        """All of them, the oldest first."""
+        with self._transaction() as connection:
+            return [moment_of_row(row) for row in connection.execute(select(MOMENTS).order_by(MOMENTS.c.id))]
+
+    def change_moments(self, changes: Sequence[Moment | str]) -> None:
+        """Keep each moment, in place of the oldest where there are too many, and forget whom a name (or EVERYONE) is.
+
+        What is forgotten has left no byte in the files when this returns.
+        """
+        with self._transaction() as connection:
+            for change in changes:
+                if isinstance(change, Moment):
+                    _keep_moment(connection, change)
+                else:
+                    theirs = MOMENTS.c.who == change
+                    connection.execute(delete(MOMENTS) if change == EVERYONE else delete(MOMENTS).where(theirs))
+        if any(isinstance(change, str) for change in changes) and self._empty_log():
+            raise StoreError(f"{self._where}: another program reads it; it is tried again until nothing is left")
 
     # -- events --------------------------------------------------------------------------------------------------------
 
@@ -122,9 +147,9 @@ class Database:
         return [decision_of_row(row) for row in self._newest(DECISIONS, since, limit)]
 
     def erase(self) -> None:
-        """Erase every event so that no byte of it is left in the files; settings stay."""
+        """Erase every event and moment so that no byte of them is left in the files; settings stay."""
         with self._transaction() as connection:
-            for table in EVENTS:
+            for table in (*EVENTS, MOMENTS):
                 connection.execute(delete(table))
             connection.execute(delete(RUNS).where(RUNS.c.ended_before.is_not(None)))
         if self._engine.dialect.name == "sqlite":
@@ -132,7 +157,7 @@ class Database:
             if self._empty_log():
                 raise StoreError(f"{self._where}: another program reads it; close that and erase again")
         else:
-            for table in EVENTS:
+            for table in (*EVENTS, MOMENTS):
                 self._run(f"VACUUM FULL {table.name}")
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -277,3 +302,10 @@ def _keep_setting(connection: Connection, key: str, value: str) -> None:
     changed = connection.execute(update(SETTINGS).where(SETTINGS.c.key == key).values(value=value))
     if not changed.rowcount:
         connection.execute(insert(SETTINGS).values(key=key, value=value))
+
+
+def _keep_moment(connection: Connection, moment: Moment) -> None:
+    connection.execute(insert(MOMENTS).values(row_of_moment(moment)))
+    theirs = (MOMENTS.c.who == moment.who) & (MOMENTS.c.modality == moment.modality)
+    newest = select(MOMENTS.c.id).where(theirs).order_by(MOMENTS.c.id.desc()).limit(MOST_MOMENTS)
+    connection.execute(delete(MOMENTS).where(theirs, MOMENTS.c.id.not_in(newest)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from device.pipeline import Mailbox, Worker
-from device.signals import AttuneError, ConfigError, Decision, Event, Health, Mood, Setting
+from device.signals import EVERYONE, AttuneError, ConfigError, Decision, Event, Health, Moment, Mood, Setting
 from device.store.errors import DamagedError, StoreError
 
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ BATCH: Final = 500
 """Events that are written in one transaction at most."""
 WAITING: Final = 5_000
 """Events that wait for a disk that is full or cannot be written: an hour of restless moods, some 5 MB of memory."""
+MOMENTS_WAITING: Final = 500
+"""Moments, or wishes to be forgotten, that wait for the same."""
 
 
 class Store:
-    """Keeps moods, decisions and settings in the database at `url`; never a picture, a sample or a word.
+    """Keeps moods, decisions, settings and labelled moments in the database at `url`; no picture, sample or word.
 
     Runs from its making to `close`. What cannot be written waits, the newest `waiting` events at most, and is written
     when the cause has gone. Events older than `keep_days`, by the events' own time, are erased daily.
@@ -55,6 +57,8 @@ class Store:
         self._lock = threading.Lock()
         self._settings: dict[str, str] = {}
         self._changed: dict[str, str] = {}
+        self._moments: list[Moment] = []
+        self._changes: list[Moment | str] = []
         self._waiting: Mailbox[Mood | Decision] = Mailbox(waiting)
         self._batch: list[Mood | Decision] = []
         self._jobs: Mailbox[tuple[Callable[[Database], Any], Future[Any]]] = Mailbox(16)
@@ -84,6 +88,25 @@ class Store:
         with self._lock:
             return dict(self._settings)
 
+    def keep(self, moment: Moment) -> None:
+        """Keep what a listener labelled until they want it forgotten; never blocks."""
+        with self._lock:
+            self._changes = [*self._changes, moment][-MOMENTS_WAITING:]
+        self._urgent.set()
+
+    def forget(self, who: str) -> None:
+        """Forget the moments of a listener, or of EVERYONE; tried until it is done, also over a lost disk."""
+        with self._lock:
+            self._moments = [moment for moment in self._moments if not _is_of(who, moment)]
+            others = [change for change in self._changes if not _is_of(who, change)]
+            self._changes = [*others, who][-MOMENTS_WAITING:]
+        self._urgent.set()
+
+    def moments(self) -> list[Moment]:
+        """What listeners labelled in earlier runs, the oldest first; waits as `settings` does."""
+        self._looked.wait(FIRST_LOOK_S)
+        return self._moments
+
     def moods(self, since: datetime | None = None, limit: int = 1_000) -> list[Mood]:
         """The newest moods, the newest first; raises StoreError while nothing can be read."""
         return self._ask(lambda database: database.moods(since, limit))
@@ -93,7 +116,10 @@ class Store:
         return self._ask(lambda database: database.decisions(since, limit))
 
     def erase(self) -> None:
-        """Erase all events, written or waiting, so that no byte of them is left; settings stay. Raises StoreError."""
+        """Erase all events and moments, written or waiting, so that no byte is left; settings stay.
+
+        Raises StoreError.
+        """
         self._ask(self._erase)
 
     @property
@@ -110,8 +136,9 @@ class Store:
         if not self.worker.join(ANSWER_S):
             log.warning("store: the database did not close in time")
         self._gather()
-        if self._batch or self._changed:
-            log.error("store: %d events and %d settings could not be written", len(self._batch), len(self._changed))
+        unwritten = (len(self._batch), len(self._changed), len(self._changes))
+        if any(unwritten):
+            log.error("store: %d events, %d settings and %d moments could not be written", *unwritten)
 
     def __enter__(self) -> Store:
         return self
@@ -144,6 +171,7 @@ class Store:
             with contextlib.ExitStack() as undo:
                 database = undo.enter_context(contextlib.closing(Database(self._url)))
                 self._adopt(database.settings())
+                self._moments = database.moments()
                 database.begin(self._run)
                 undo.pop_all()
             self._trouble = None
@@ -167,8 +195,12 @@ class Store:
         raise error
 
     def _turn(self, database: Database) -> None:
-        while self._write(database):
+        with self._lock:
+            changes = list(self._changes)
+        while self._write(database):  # after that look: a name that is forgotten leaves the settings first
             pass
+        if changes:
+            self._change_moments(database, changes)
         self._learn_time(database)
         while (job := self._jobs.get(0.0)) is not None:
             _answer(database, *job)
@@ -188,6 +220,13 @@ class Store:
                     del self._changed[key]
         self._tell_lost()
         return more
+
+    def _change_moments(self, database: Database, changes: list[Moment | str]) -> None:
+        database.change_moments(changes)
+        if database.file and any(isinstance(change, str) for change in changes):
+            _aside(database.file).unlink(missing_ok=True)  # a damaged copy may hold them too
+        with self._lock:
+            self._changes = [change for change in self._changes if not any(change is done for done in changes)]
 
     def _gather(self) -> None:
         while len(self._batch) < BATCH and (event := self._waiting.get(0.0)) is not None:
@@ -224,6 +263,8 @@ class Store:
         self._batch.clear()
         while self._waiting.get(0.0) is not None:
             pass
+        with self._lock:
+            self._moments, self._changes = [], []
         database.erase()
         if database.file:
             _aside(database.file).unlink(missing_ok=True)
@@ -289,6 +330,10 @@ def _answer(database: Database, job: Callable[[Database], Any], answer: Future[A
         answer.set_exception(error)
         if isinstance(error, DamagedError):
             raise
+
+
+def _is_of(who: str, change: Moment | str) -> bool:
+    return who in (EVERYONE, change.who if isinstance(change, Moment) else change)
 
 
 def _drop(file: Path, before: datetime) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.engine import Row
 from sqlalchemy.types import TypeDecorator
 
-from device.signals import Decision, Mood, Target
+from device.signals import Decision, Embedding, Moment, Mood, Target
 
 METADATA: Final = MetaData()
 
@@ -70,8 +70,20 @@ SETTINGS: Final = Table(
     "settings", METADATA, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False)
 )
 
+MOMENTS: Final = Table(
+    "moments",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("who", String(64), nullable=False, index=True),
+    Column("emotion", String(16), nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("scores", JSON, nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+)
+
 EVENTS: Final = (MOODS, DECISIONS)
-"""The tables that tell of people."""
+"""The tables whose rows are erased when they are old."""
 
 
 def row_of_mood(mood: Mood) -> dict[str, Any]:
@@ -124,3 +136,20 @@ def decision_of_row(row: Row[Any]) -> Decision:
     mood = Mood(row.at, row.emotion, utc=row.utc)
     target = Target(row.target, row.valence, row.arousal)
     return Decision(row.at, mood, target, row.strategy, row.volume_pct, row.reason, row.utc)
+
+
+def row_of_moment(moment: Moment) -> dict[str, Any]:
+    return {
+        "who": moment.who,
+        "emotion": moment.emotion,
+        "modality": moment.modality,
+        "scores": list(moment.scores),
+        "model": moment.embedding.model,
+        "vector": moment.embedding.vector,
+    }
+
+
+def moment_of_row(row: Row[Any]) -> Moment:
+    angry, disgust, fear, happy, sad, surprise, neutral = row.scores
+    scores = (angry, disgust, fear, happy, sad, surprise, neutral)
+    return Moment(row.who, row.emotion, row.modality, scores, Embedding(row.model, row.vector))

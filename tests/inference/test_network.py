@@ -63,6 +63,14 @@ def test_a_wrong_shape_is_refused(spec: ModelSpec) -> None:
         open_network(spec).run(np.zeros((1, 3, 3, 3), np.float32))
 
 
+def test_an_embedding_that_the_file_does_not_give_is_told(spec: ModelSpec) -> None:
+    import msgspec
+
+    assert open_network(msgspec.structs.replace(spec, embedding=896 * 16))
+    with pytest.raises(ModelError, match="no output of 96 numbers"):
+        open_network(msgspec.structs.replace(spec, embedding=96))
+
+
 @pytest.mark.parametrize("text", ["[face", "face = 1", "[face]\nfile = 'x'", "[face]\nfile = 3"])
 def test_a_broken_manifest_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.toml").write_text(text)

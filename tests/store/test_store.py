@@ -14,7 +14,21 @@ from sqlite3 import connect
 
 import pytest
 
-from device.signals import Decision, Health, Mood, PlayerState, Queue, Setting, Target, Track
+from device.signals import (
+    EVERYONE,
+    MOST_MOMENTS,
+    Decision,
+    Embedding,
+    Health,
+    Modality,
+    Moment,
+    Mood,
+    PlayerState,
+    Queue,
+    Setting,
+    Target,
+    Track,
+)
 from device.store import Store, StoreError
 
 NOW = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
@@ -210,6 +224,82 @@ def test_erasing_says_when_somebody_else_reads(tmp_path: Path) -> None:
                 store.erase()
         store.erase()
         assert store.moods() == []
+
+
+# -- moments that listeners labelled -----------------------------------------------------------------------------------
+
+
+def moment(who: str = "anna", number: int = 0, modality: Modality = "voice") -> Moment:
+    vector = MARK.encode() + number.to_bytes(4, "little")
+    return Moment(who, "sad", modality, (0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1), Embedding("a" * 64, vector))
+
+
+def test_moments_outlive_a_restart_in_their_order(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        for number in range(3):
+            store.keep(moment(number=number))
+        store.keep(moment("bert", modality="face"))
+    with Store(url(tmp_path), 30) as store:
+        assert store.moments() == [*(moment(number=number) for number in range(3)), moment("bert", modality="face")]
+
+
+def test_the_newest_moments_of_each_sense_are_kept(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.keep(moment(modality="face"))
+        for number in range(MOST_MOMENTS + 5):
+            store.keep(moment(number=number))
+    with Store(url(tmp_path), 30) as store:
+        kept = store.moments()
+    assert kept == [moment(modality="face"), *(moment(number=number) for number in range(5, MOST_MOMENTS + 5))]
+
+
+@pytest.mark.parametrize("who", ["anna", EVERYONE])
+def test_whoever_is_forgotten_leaves_no_byte(tmp_path: Path, who: str) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(Setting(1.0, "listener", "anna"))
+        store.keep(moment())
+    (tmp_path / "attune.db.damaged").write_bytes(MARK.encode())
+    with Store(url(tmp_path), 30) as store:
+        assert store.moments() == [moment()]
+        store.keep(moment(number=1))
+        store.offer(Setting(2.0, "listener", "room"))
+        store.forget(who)
+        assert store.moments() == []
+        store.moods()
+        assert b"anna" not in bytes_in(tmp_path)
+        assert MARK.encode() not in bytes_in(tmp_path)
+
+
+def test_others_are_not_forgotten_and_one_can_begin_anew(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        for change in (moment(number=1), moment("bert"), "anna", moment(number=2)):
+            (store.forget if isinstance(change, str) else store.keep)(change)  # type: ignore[arg-type]
+    with Store(url(tmp_path), 30) as store:
+        assert store.moments() == [moment("bert"), moment(number=2)]
+
+
+def test_erasing_erases_moments_too(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.keep(moment())
+        store.erase()
+        assert store.moments() == []
+        assert MARK.encode() not in bytes_in(tmp_path)
+
+
+def test_what_cannot_be_forgotten_now_is_forgotten_as_soon_as_it_can(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with mounted(folder, "size=4m"):
+        with Store(url(folder), 30) as store:
+            store.keep(moment())
+        remount(folder, "ro")
+        with Store(url(folder), 30) as store:
+            store.settings()
+            store.forget("anna")
+            store.keep(moment("bert"))
+            assert MARK.encode() in bytes_in(folder)
+            remount(folder, "rw")
+            assert until(lambda: can_read(store), 60.0)
+            assert rows(folder, "SELECT who FROM moments") == [("bert",)]
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,13 @@ GOOD = [
     ({"kind": "strategy", "value": "soothe"}, Command(3.0, "strategy", "soothe")),
     ({"kind": "sense", "value": "all"}, Command(3.0, "sense", "all")),
     ({"kind": "sense", "value": "text"}, Command(3.0, "sense", "text")),
+    ({"kind": "listener", "value": " Anna  MARÍA "}, Command(3.0, "listener", "anna maría")),
+    ({"kind": "listener", "value": "Room"}, Command(3.0, "listener", "room")),
+    ({"kind": "label", "value": "Happy"}, Command(3.0, "label", "happy")),
+    ({"kind": "label", "value": "neutral  Voice"}, Command(3.0, "label", "neutral voice")),
+    ({"kind": "forget", "value": "Anna"}, Command(3.0, "forget", "anna")),
+    ({"kind": "forget", "value": "everyone"}, Command(3.0, "forget", "everyone")),
+    ({"kind": "learn_from_everyone", "value": "on"}, Command(3.0, "learn_from_everyone", "on")),
 ]
 
 BAD: list[tuple[Any, str]] = [
@@ -48,6 +55,19 @@ BAD: list[tuple[Any, str]] = [
     ({"kind": "say", "value": {"words": "hm"}}, "must be text"),
     ({"kind": "strategy", "value": "party"}, "match, lift, soothe"),
     ({"kind": "sense", "value": "smell"}, "all, face, voice, text"),
+    ({"kind": "listener", "value": " "}, "give a name"),
+    ({"kind": "listener", "value": "x" * 33}, "32 characters"),
+    ({"kind": "listener", "value": "ﷺ" * 3}, "32 characters"),
+    ({"kind": "listener", "value": "a\x00b"}, "nobody can see"),
+    ({"kind": "listener", "value": "anna\u200b"}, "nobody can see"),
+    ({"kind": "listener", "value": "\ud800"}, "nobody can see"),
+    ({"kind": "listener", "value": "Everyone"}, "nobody's name"),
+    ({"kind": "label", "value": "content"}, "angry, disgust"),
+    ({"kind": "label", "value": ""}, "angry, disgust"),
+    ({"kind": "label", "value": "happy text"}, "face or voice"),
+    ({"kind": "forget", "value": "room"}, "nothing is kept of the room"),
+    ({"kind": "forget", "value": ""}, "give a name"),
+    ({"kind": "learn_from_everyone", "value": "yes"}, "on, off"),
 ]
 
 
