@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,10 +29,12 @@ from models.training.sequence_data import (
     load_sequences,
 )
 from models.training.sequence_network import Average, ConvLstm, FrameNet, Gru, Linear
+from models.training.sequence_personal import Shown, measure
 from models.training.sequence_views import Sight, Views, learn_frames, of_films, of_onsets
 
 BATCH = 16
 SMOOTHING = 0.1  # of labels, which are the posed emotions
+SHARED = "linear averaged"  # the one whose head is corrected for a person
 RARE_POWER = 0.5  # fear has a quarter of the sequences of surprise: 0 takes them as they come, 1 weighs classes alike
 Split = Literal["subject", "sequence", "frame", "onset"]
 
@@ -140,13 +144,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class Trial:
-    """One contestant in one fold, and the folder in which it is trained."""
+    """One contestant in one fold; `out` is the folder of the whole run."""
 
     who: Contestant
     stage: Stage
     judged: int
     recipe: Recipe
     out: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where this trial keeps its checkpoints."""
+        return self.out / self.stage.split / self.who.name.replace(" ", "_") / f"fold{self.judged}"
 
     def about(self) -> dict[str, Any]:
         """Return what decides the trial, as plain values."""
@@ -158,7 +167,7 @@ class Trial:
         "said" are logits of the frames in their order, "still" those of the last frame shown as often: where both are
         as good, no movement was needed. With `resume` a trial that is done is read from its file.
         """
-        done = self.out / "fold.json"
+        done = self.folder / "fold.json"
         if resume and done.exists():
             return self._read(done)
         found = self._judged(self.trained(resume))
@@ -176,7 +185,7 @@ class Trial:
         torch.manual_seed(self.recipe.seed + self.judged)
         lesson = FoldLesson(self.stage.views.of(self.who.sight), self.stage.views.labels, self.stage.folds, self.judged)
         net = self.who.build()
-        return loop.fit(net, lesson, self.recipe.plan(), self.out, self.about(), resume=resume, quiet=True)
+        return loop.fit(net, lesson, self.recipe.plan(), self.folder, self.about(), resume=resume, quiet=True)
 
     def _judged(self, net: nn.Module) -> dict[str, Any]:
         cases = np.flatnonzero(self.stage.folds == self.judged)
@@ -187,7 +196,7 @@ class Trial:
             "said": judge(net, frames).tolist(),
             "still": judge(net, frames[:, -1:].expand(frames.shape)).tolist(),
             "parameters": sum(weights.numel() for weights in net.parameters()),
-            "minutes": loop.account(self.out)["minutes"],
+            "minutes": loop.account(self.folder)["minutes"],
         }
 
 
@@ -208,8 +217,7 @@ def try_all(stage: Stage, recipe: Recipe, out: Path, resume: bool) -> dict[str, 
     for name in TRIALS[stage.split]:
         start, said[name] = time.monotonic(), []
         for judged in range(recipe.folds):
-            folder = out / stage.split / name.replace(" ", "_") / f"fold{judged}"
-            said[name].append(Trial(CONTESTANTS[name], stage, judged, recipe, folder).run(resume))
+            said[name].append(Trial(CONTESTANTS[name], stage, judged, recipe, out).run(resume))
             _tell(stage, said, recipe, time.monotonic() - start)
     return sequence_report.summary(said, stage.views.labels)
 
@@ -227,13 +235,34 @@ def _tell(stage: Stage, said: Mapping[str, Sequence[Mapping[str, Any]]], recipe:
     )
 
 
+def own_heads(stage: Stage, net: FrameNet, recipe: Recipe, out: Path) -> dict[str, Any]:
+    """Return what a head of one's own brings on top of two shared ones: FER2013's, and one of other people of CK+."""
+    views, seen = stage.views, stage.views.embedding[0].float()
+    with torch.inference_mode():
+        of_fer = net.head(seen.to(loop.device())).cpu().numpy()
+    of_ckplus = np.zeros_like(of_fer)
+    for judged in range(recipe.folds):
+        trial = Trial(CONTESTANTS[SHARED], stage, judged, recipe, out)
+        rows, trained = stage.folds == judged, trial.trained(resume=True)
+        frames = views.embedding[0, torch.from_numpy(rows)]
+        of_ckplus[rows] = np.stack([judge(trained, frames[:, [at]]) for at in range(FRAMES)], axis=1)
+    return {
+        name: measure(Shown(logits, seen.numpy(), views.labels, views.subjects), recipe.seed)
+        for name, logits in (("FER2013", of_fer), ("other people of CK+", of_ckplus))
+    }
+
+
 def train(data: Path, out: Path, recipe: Recipe, resume: bool) -> dict[str, Any]:
     """Train and judge everything; write out/sequence.json and return what it holds."""
     loop.make_folder(out)
     films = load_sequences(data)
     folds_by_subject(films.subjects, recipe.folds)  # says at once what will not do
     net = learn_frames(data, out / "frames", recipe.frame_epochs, recipe.seed, resume)
-    splits = {stage.split: try_all(stage, recipe, out, resume) for stage in stages(films, net, data, recipe)}
+    splits, personal = {}, {}
+    for stage in stages(films, net, data, recipe):
+        splits[stage.split] = try_all(stage, recipe, out, resume)
+        if stage.split == "subject":
+            personal = own_heads(stage, net, recipe, out)
     found = {
         "recipe": asdict(recipe),
         "sequences": len(films),
@@ -241,9 +270,10 @@ def train(data: Path, out: Path, recipe: Recipe, resume: bool) -> dict[str, Any]
         "frames": {**loop.account(out / "frames"), "history": loop.history(out / "frames")},
         "splits": splits,
         "verdict": sequence_report.verdict(splits["subject"]),
+        "personal": personal,
     }
     text = json.dumps(sequence_report.rounded(found), indent=1) + "\n"
-    loop.write_whole(out / "sequence.json", lambda part: part.write_text(text, encoding="utf-8"))
+    loop.write_whole(out / sequence_report.FOUND, lambda part: part.write_text(text, encoding="utf-8"))
     return found
 
 
@@ -256,13 +286,28 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--frame-epochs", type=int, default=default.frame_epochs, help="of the frame network, on FER2013"
     )
+    parser.add_argument("--ship", action="store_true", help="put sequence.json into --models; trains nothing")
+    parser.add_argument("--models", type=Path, default=Path("models"))
     args = loop.use_threads(words, parser)
     recipe = Recipe(args.folds, args.epochs, args.rate, args.seed, default.patience, args.views, args.frame_epochs)
-    return loop.command(
-        "sequence",
-        lambda: print(sequence_report.told(train(folder_of(args.data), args.out, recipe, args.resume))),
-        (loop.TrainingError, CorpusError),
-    )
+    return loop.command("sequence", lambda: _do(args, recipe), (loop.TrainingError, CorpusError))
+
+
+def _do(args: argparse.Namespace, recipe: Recipe) -> None:
+    if args.ship:
+        ship_it(args.out, args.models)
+    else:
+        print(sequence_report.told(train(folder_of(args.data), args.out, recipe, args.resume)))
+
+
+def ship_it(out: Path, models: Path) -> None:
+    """Copy what `train` found to `models`/face, where the evaluation of the face looks for it."""
+    found = out / sequence_report.FOUND
+    if not found.exists():
+        raise loop.TrainingError(f"{found} is absent: train first, without --ship")
+    target = models / "face" / sequence_report.FOUND
+    loop.make_folder(target.parent)
+    loop.write_whole(target, lambda part: shutil.copyfile(found, part))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Sequences:
-    """N sequences: frames (N, 3, 48, 48) uint8 in their order, labels (N, 0..6), subjects (N)."""
+    """N sequences: frames (N, 3, 48, 48) uint8 in their order, labels (N, 0..6), subjects (N) as numbers from 0."""
 
     frames: NDArray[np.uint8]
     labels: Ints
@@ -47,7 +47,8 @@ def load_sequences(data: Path) -> Sequences:
     with np.load(path) as file:
         images = file["images"].reshape(-1, CROP_PX, CROP_PX)
         labels, numbers = (file[name].astype(np.int64) for name in ("label", "sequence"))
-        subjects = np.unique(file["subject"], return_inverse=True)[1].astype(np.int64)
+        # ordered as load_ckplus orders them, so that who is kept back there can be told here
+        subjects = np.unique(file["subject"].astype(str), return_inverse=True)[1].astype(np.int64)
         order = np.lexsort((file["frame"], numbers, subjects))
     if labels.min() < 0 or labels.max() > CONTEMPT:
         raise CorpusError(f"{path}: label {labels.min()} or {labels.max()} is unknown: labels are 0..{CONTEMPT}")
@@ -69,7 +70,7 @@ def _in_threes(images: NDArray[np.uint8], labels: Ints, subjects: Ints, numbers:
 
 
 def folds_by_subject(subjects: Ints, folds: int) -> Ints:
-    """Return the fold (N, 0..folds-1) of each sequence: subjects by their number, every tenth into the same of ten.
+    """Return the fold (N, 0..folds-1) of each sequence: of ten folds, every tenth subject is in the same.
 
     So no subject stands in two folds; CorpusError where there are fewer subjects than folds.
     """

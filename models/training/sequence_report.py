@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.training import metrics
+from models.training import metrics, sequence_personal
 from models.training.report import Plot, Table, rounded
 
 __all__ = ["accuracy", "draw", "rounded", "summary", "tables", "told", "verdict"]
 
+FOUND = "sequence.json"
 PLOT = "face_sequence.png"
 TITLES: Mapping[str, str] = {
     "subject": "Face over time: three frames of CK+, by subject",
@@ -92,9 +94,19 @@ def told(found: Mapping[str, Any]) -> str:
     )
 
 
+def chapter(folder: Path, plots: Path) -> tuple[list[Table], list[Plot]]:
+    """Return what sequence.json in `folder` has for docs/models.md, its plot drawn into `plots`; nothing without it."""
+    path = folder / FOUND
+    if not path.exists():
+        return [], []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return tables(found), draw(found, plots)
+
+
 def tables(found: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of sequence.json for docs/models.md, the honest split first."""
-    return [_table(split, found) for split in TITLES if split in found["splits"]]
+    """Return the tables of sequence.json, the honest split first."""
+    splits = [_table(split, found) for split in TITLES if split in found["splits"]]
+    return [*splits, sequence_personal.table(found["personal"])]
 
 
 def _table(split: str, found: Mapping[str, Any]) -> Table:

@@ -136,10 +136,26 @@ def test_a_gain_within_its_spread_earns_no_place() -> None:
     assert sequence_report.verdict(steady)["worth_it"]
 
 
-def test_the_tables_and_the_plot_tell_the_numbers(found: Mapping[str, Any], tmp_path: Path) -> None:
-    honest, *others = sequence_report.tables(found)
+def test_a_head_of_ones_own_is_measured_on_both_shared_heads(found: Mapping[str, Any]) -> None:
+    assert set(found["personal"]) == {"FER2013", "other people of CK+"}
+    rows = [row for measured in found["personal"].values() for row in measured.values()]
+    assert len(rows) == 8
+    assert all(row["people"] == 6 and 0 <= row["after"] <= 1 for row in rows)
+
+
+def test_the_tables_and_the_plot_tell_the_numbers(trained: Path, found: Mapping[str, Any], tmp_path: Path) -> None:
+    assert sequence.main(["--out", str(trained), "--models", str(tmp_path / "models"), "--ship"]) == 0
+    (honest, *others, own), (plot,) = sequence_report.chapter(tmp_path / "models" / "face", tmp_path)
     assert honest.rows[0][:2] == ("linear averaged", found["splits"]["subject"]["linear averaged"]["accuracy"])
     assert sequence_report.told(found) in honest.note
     assert [table.title.endswith("(leaky)") for table in others] == [False, True, True]
-    (plot,) = sequence_report.draw(found, tmp_path)
+    assert len(own.rows) == 8
     assert (tmp_path / plot.file).stat().st_size > 5000
+
+
+def test_without_a_run_there_is_no_chapter_and_nothing_to_ship(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sequence_report.chapter(tmp_path, tmp_path) == ([], [])
+    assert sequence.main(["--out", str(tmp_path), "--models", str(tmp_path), "--ship"]) == 1
+    assert "train first" in capsys.readouterr().err
