@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from device.config import Config, Face
 from device.inference.senses import open_face, open_text, open_voice
 from device.signals import EMOTIONS
-from models.training import face_data, text_data, voice_data
 from models.training.degradations import FACES, RATE_HZ, Kind, spoilt, text_kinds, voice_kinds
 from models.training.report import Figure, Findings, Plot, Table, rounded, write
 
@@ -125,6 +124,8 @@ def level_at(levels: Sequence[float], place: float) -> float | None:
 
 def faces(data: Path, config: Config, part: slice = SHOWN_FACES) -> Sense:
     """FER2013 PublicTest's faces with a clear majority of votes, at most 110 a class."""
+    from models.training import face_data
+
     public = face_data.load_fer(face_data.folder_of(data), "public")
     majority = public.majority()
     chosen = _first_of_each(majority, range(len(majority)), FACES_A_CLASS)[part]
@@ -139,7 +140,9 @@ def faces(data: Path, config: Config, part: slice = SHOWN_FACES) -> Sense:
 
 def voices(data: Path, config: Config, ravdess: slice = SHOWN_RAVDESS, nemo: slice = SHOWN_NEMO) -> Sense:
     """Clips of speakers that no network was trained with, English and Polish."""
-    folder = data / "voice" if (data / "voice").is_dir() else data
+    from models.training import voice_data
+
+    folder = voice_data.folder_of(data)
     clips = [*_clips(folder, "ravdess", ravdess), *_clips(folder, "nemo", nemo)]
     path = open_voice(config)
 
@@ -158,6 +161,8 @@ def voices(data: Path, config: Config, ravdess: slice = SHOWN_RAVDESS, nemo: sli
 
 def texts(data: Path, config: Config, models: Path, first: int = SHOWN_TEXTS) -> Sense:
     """GoEmotions' development texts of one emotion, at most 80 a class."""
+    from models.training import text_data
+
     dev = text_data.load(data, text_data.CORPUS, "dev")
     truth = dev.labels.argmax(axis=1)
     chosen = _first_of_each(truth, np.flatnonzero(dev.single())[first::2], TEXTS_A_CLASS)
@@ -180,7 +185,9 @@ def _first_of_each(classes: Ints, places: Iterable[int], most: int) -> Ints:
     return np.concatenate([ordered[classes[ordered] == k][:most] for k in range(len(EMOTIONS))])
 
 
-def _clips(folder: Path, corpus: str, part: slice) -> Iterator[voice_data.Clip]:
+def _clips(folder: Path, corpus: str, part: slice) -> Iterator[Any]:
+    from models.training import voice_data
+
     rows = [row for row in voice_data.rows_of(folder, corpus) if voice_data.is_held_out(corpus, row)]
     return voice_data.read_clips(folder, corpus, rows[part])
 
