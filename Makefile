@@ -35,8 +35,16 @@ test-hardware: ## sensors and player on real devices, or on recordings where the
 	@provisioning/setup.sh test
 	@$(BIN)/python -m pytest tests/hardware -m hardware -rA $(ARGS)
 
-train-face train-voice train-text: train-%: ## train one model (DATA=folder)
+test-arm64: ## the models on an emulated arm64 Debian 12 against this machine; as root, 5 minutes the first time
+	@provisioning/setup.sh test
+	@provisioning/arm64.sh
+
+train-face train-voice train-text train-sequence: train-%: ## train one model (DATA=folder of the corpora)
 	@provisioning/setup.sh train
 	@$(BIN)/python -m models.training.$* --data $(DATA) $(ARGS)
 
-.PHONY: help setup run test lint bench test-hardware train-face train-voice train-text
+evaluate: ## measure the shipped models: metrics.json, docs/models.md and its plots (DATA=folder of the corpora)
+	@provisioning/setup.sh train
+	@$(BIN)/python -m models.training.evaluate --data $(DATA) $(ARGS)
+
+.PHONY: help setup run test lint bench test-hardware test-arm64 train-face train-voice train-text train-sequence evaluate
