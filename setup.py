@@ -24,6 +24,7 @@ RUN = [
 ]
 WEB = ["Flask==3.1.3", "Werkzeug==3.1.9", "cheroot==11.1.2"]
 BROKER = ["amqtt==0.12.1"]
+ONNX = "onnx==1.23.2"  # writes graphs
 EXTRAS = {
     "pi": [],  # picamera2, PyAudio and systemd-python come from the system: python3-picamera2, -pyaudio, -systemd
     "jetson": [],  # a GStreamer camera needs the system's OpenCV: python3-opencv
@@ -35,7 +36,7 @@ EXTRAS = {
         "torch==2.13.0",
         "tensorflow==2.21.0",  # converts to full int8
         "keras==3.15.1",
-        "onnx==1.23.2",
+        ONNX,
         "safetensors==0.8.0",
         "pandas==3.1.1",
         "scikit-learn==1.9.1",  # the baseline of words alone
@@ -53,6 +54,7 @@ EXTRAS = {
         "librosa==0.11.0",
         "selenium==4.51.0",
         "psutil==7.2.2",
+        ONNX,  # for the graph that the text network is timed against
         "types-psutil==7.2.2.20261111",
     ],
 }

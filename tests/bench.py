@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,16 @@ from device.config import Config
 from device.fusion import Fusion
 from device.inference import features
 from device.inference.align import aligned
+from device.inference.network import open_network
 from device.inference.senses import open_detector, open_face, open_text, open_voice, spec
 from device.inference.text import clean, load_tokenizer
 from device.inference.voice import SileroDetector
 from device.sensors.media import decode_picture, decode_sound
 from device.signals import EMOTIONS, Estimate, Image, Utterance
+from models.training import text_reference
+from models.training.face_align import open_graph
+from models.training.latency import time_together
+from models.training.text_judge import spec_of
 from tests.daemon import MEDIA, ROOT
 from tests.mosquitto import free_port
 
@@ -99,6 +105,29 @@ def text_steps(runs: int) -> dict[str, Any]:
         "text: judge, with tokens": timed(lambda: text.judge_text(SENTENCE), runs),
         "text: tokens": len(tokenizer.encode(clean(SENTENCE)).ids),
     }
+
+
+def ratios(folder: Path, runs: int) -> dict[str, float]:
+    """Our networks' times, and in shares of those of graphs of the shapes that others use, called in turn with them."""
+    crop, peer_crop = np.zeros((1, 48, 48, 1), np.float32), np.zeros((1, 64, 64, 1), np.float32)
+    mini_xception = open_graph(MEDIA / "mini_xception.tflite", 64)
+    ids = np.random.default_rng(0).integers(0, 10_000, (1, 32))
+    distil_roberta = open_network(spec_of(text_reference.write(folder / "reference.onnx")))
+    face, face_ratio = _beside("face", crop, partial(mini_xception.run, peer_crop), runs)
+    text, text_ratio = _beside("text", ids, partial(distil_roberta.run, ids), runs)
+    return {
+        "face: network, ms": face,
+        "face: network, in times of mini_XCEPTION's shape in float (64x64, 58 k parameters)": face_ratio,
+        "text: network, 32 tokens, ms": text,
+        "text: network, in times of DistilRoBERTa's shape in int8 (6 layers, 768 wide)": text_ratio,
+    }
+
+
+def _beside(name: str, given: Any, peer: Callable[[], object], runs: int) -> tuple[float, float]:
+    network = open_network(spec(Config(), name))
+    times = time_together({name: partial(network.run, given), "peer": peer}, runs, warm_up=3)
+    median_ms = times[name]["median_ms"]
+    return median_ms, round(median_ms / times["peer"]["median_ms"], 3)
 
 
 def fuse_step(runs: int) -> dict[str, Any]:
@@ -198,7 +227,13 @@ def main() -> int:
     machine = {"machine": platform.machine(), "python": platform.python_version(), "numpy": np.__version__}
     with tempfile.TemporaryDirectory() as folder:
         report = (
-            machine | face_steps(runs) | voice_steps(runs) | text_steps(runs) | fuse_step(runs) | daemon(Path(folder))
+            machine
+            | face_steps(runs)
+            | voice_steps(runs)
+            | text_steps(runs)
+            | ratios(Path(folder), runs)
+            | fuse_step(runs)
+            | daemon(Path(folder))
         )
     print(json.dumps(report, indent=2))
     heavy = report["daemon: heavy imports"]
