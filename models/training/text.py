@@ -1,4 +1,4 @@
-"""Trains the text network: `python -m models.training.text --data DIR [--stage teacher|student|export] [--resume]`."""
+"""Trains the text network: `python -m models.training.text --data DIR [--stage NAME] [--resume] [--ship]`."""
 
 from __future__ import annotations
 
@@ -46,14 +46,36 @@ class Recipe:
 
 
 RECIPE = Recipe()
+STAGES = ("teacher", "compare", "student", "export")
 TEACHER = loop.Plan(epochs=9, rate=1e-4, decay=0.01, warm_up=0.06, average=0.998, clip=1.0, patience=4)
-STUDENT = loop.Plan(epochs=20, rate=2e-4, decay=0.01, warm_up=0.04, average=0.998, clip=1.0, patience=8)
+STUDENT = loop.Plan(epochs=11, rate=3e-4, decay=0.01, warm_up=0.04, average=0.998, clip=1.0, patience=5)
+COMPARED = loop.Plan(epochs=1, rate=2e-4, decay=0.01, warm_up=0.1, average=0.97, clip=1.0)
+COMPARED_STEPS = 160
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a student begins: the teacher's layers that it takes, and whether its last one asks a single question."""
+
+    layers: tuple[int, ...] = RECIPE.layers
+    pooled: bool = True
+    rate: float = COMPARED.rate
+
+
+STARTS = {
+    "as shipped": Start(),
+    "last layer whole": Start(pooled=False),
+    "layers 1, 2, 3": Start((0, 1, 2)),
+    "layers 1, 2, 6": Start((0, 1, 5)),
+    "twice the rate": Start(rate=2 * COMPARED.rate),
+}
+"""Students that `--stage compare` trains for a short time, to choose among them."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Train the stages asked for, then export and calibrate; 0 when all of it was done."""
     parser = loop.arguments("text", __doc__, STUDENT.epochs, STUDENT.rate, STUDENT.seed)
-    parser.add_argument("--stage", choices=("teacher", "student", "export"), help="this one alone; else all, in order")
+    parser.add_argument("--stage", choices=STAGES, help="this one alone; else all but compare, in order")
     parser.add_argument("--weights", type=Path, help="folder of all-MiniLM-L6-v2; else the installed package's")
     parser.add_argument("--ship", action="store_true", help="put the exported model into models/")
     chosen = loop.use_threads(words, parser)
@@ -67,6 +89,8 @@ def train(chosen: argparse.Namespace, recipe: Recipe) -> None:
     vocabulary = Vocabulary.of(chosen.data, weights, chosen.out)
     if chosen.stage in (None, "teacher"):
         teach(chosen, recipe, weights, vocabulary)
+    if chosen.stage == "compare":
+        compare(chosen, recipe, vocabulary)
     if chosen.stage in (None, "student"):
         learn(chosen, recipe, vocabulary)
     if chosen.stage in (None, "export"):
@@ -90,12 +114,29 @@ def learn(chosen: argparse.Namespace, recipe: Recipe, vocabulary: Vocabulary) ->
     plan = replace(STUDENT, epochs=chosen.epochs, rate=chosen.rate, seed=chosen.seed)
     torch.manual_seed(plan.seed)
     teacher = read(chosen.out / "teacher" / "best.pt")
+    net = shorter(teacher, recipe.layers)
+    lesson = _distillation(teacher, chosen, recipe, vocabulary)
+    loop.fit(net, lesson, plan, chosen.out / "student", net.about(), resume=chosen.resume)
+
+
+def compare(chosen: argparse.Namespace, recipe: Recipe, vocabulary: Vocabulary) -> None:
+    """Teach each of STARTS the same texts for a short time; `export` tells how far each came."""
+    teacher = read(chosen.out / "teacher" / "best.pt")
+    lesson = _distillation(teacher, chosen, recipe, vocabulary)
+    lesson.steps = COMPARED_STEPS
+    for name, start in STARTS.items():
+        plan = replace(COMPARED, rate=start.rate, seed=chosen.seed)
+        torch.manual_seed(plan.seed)
+        net = shorter(teacher, start.layers, start.pooled)
+        loop.fit(net, lesson, plan, chosen.out / "compared" / name, net.about(), resume=chosen.resume)
+
+
+def _distillation(teacher: Encoder, chosen: argparse.Namespace, recipe: Recipe, vocabulary: Vocabulary) -> Reading:
+    """The lesson of labels and the teacher's opinion, mixed."""
     pools = _pools(chosen, recipe, vocabulary)
     opinions = _opinions([pool for pool, _ in pools], teacher, chosen.out / "opinions.pt", chosen.resume)
     taught = [(_taught(pool, said, recipe.labels), share) for (pool, share), said in zip(pools, opinions, strict=True)]
-    net = shorter(teacher, recipe.layers)
-    lesson = Reading(taught, chosen.data, vocabulary, recipe)
-    loop.fit(net, lesson, plan, chosen.out / "student", net.about(), resume=chosen.resume)
+    return Reading(taught, chosen.data, vocabulary, recipe)
 
 
 def _pools(chosen: argparse.Namespace, recipe: Recipe, vocabulary: Vocabulary) -> list[tuple[Pool, float]]:

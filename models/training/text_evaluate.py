@@ -73,6 +73,7 @@ def evaluate(data: Path, models: Path, plots: Path) -> Findings:
         _figures(dev, errors, latency, sizes),
         (
             _networks(dev, plain, training, sizes),
+            *([_compared(training["compared"])] if training["compared"] else []),
             _classes(dev),
             _transfer(data, path, calibration),
             *_challenge_tables(challenge),
@@ -112,6 +113,12 @@ def _networks(dev: _Judged, plain: _Judged, training: Mapping[str, Any], sizes: 
     ]
     note = f"{len(dev.texts.words)} development texts of GoEmotions; each half judged with the thresholds of the other."
     return Table("Networks", ("network", "macro-F1 of 7", "accuracy, texts of one label", "parameters"), rows, note)
+
+
+def _compared(students: Mapping[str, Mapping[str, float]]) -> Table:
+    rows = [(name, row["dev_loss"], row["dev_macro_f1"]) for name, row in students.items()]
+    note = "Students after the same short training, float; by these the layers of the shipped one were chosen."
+    return Table("Students compared", ("student", "development loss", "macro-F1 of 7"), rows, note)
 
 
 def _told(judged: _Judged) -> tuple[float, float]:

@@ -37,6 +37,7 @@ def export(data: Path, out: Path, vocabulary: Vocabulary, recipe: Mapping[str, A
         "recipe": dict(recipe),
         "teacher": _account(out / "teacher"),
         "student": _account(out / "student"),
+        "compared": {path.name: loop.history(path)[-1] for path in sorted((out / "compared").glob("*"))},
         "float": _float_scores(student, dev, vocabulary),
         "parameters": text_onnx.parameters(student),
         "calibration": asdict(calibration_on(dev, out, vocabulary.common)),

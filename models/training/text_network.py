@@ -128,15 +128,15 @@ def from_minilm(folder: Path, kept_ids: list[int], outputs: int) -> Encoder:
     return encoder
 
 
-def shorter(encoder: Encoder, layers: Sequence[int]) -> Encoder:
-    """A student that starts with the words, the head and some layers of `encoder`, the last of them pooled."""
+def shorter(encoder: Encoder, layers: Sequence[int], pooled: bool = True) -> Encoder:
+    """A student that starts with the words, the head and some layers of `encoder`."""
     kept = {f"layers.{old}.": f"layers.{new}." for new, old in enumerate(layers)}
     state = {}
     for name, value in encoder.state_dict().items():
         prefix = name[: name.index(".", 7) + 1] if name.startswith("layers.") else ""
         if not prefix or prefix in kept:
             state[kept.get(prefix, "") + name.removeprefix(prefix)] = value
-    student = Encoder(replace(encoder.shape, layers=len(layers), pooled=True))
+    student = Encoder(replace(encoder.shape, layers=len(layers), pooled=pooled))
     student.load_state_dict(state)
     return student
 

@@ -68,8 +68,8 @@ def test_the_command_leaves_a_model_that_the_device_opens_and_the_evaluation_mea
         load_tokenizer(specs["text_tokenizer"].read()), network, calibration_from(specs["text"].calibration)
     )
     assert sum(path.judge_text("i am so sad").scores) == pytest.approx(1)
-    small = {"words": 200, "width": 64, "layers": 1, "heads": 2, "inner": 64, "positions": 64}
-    monkeypatch.setattr(text_reference, "SHAPE", small)
+    for name, small in (("WORDS", 200), ("WIDTH", 64), ("LAYERS", 1), ("HEADS", 2), ("INNER", 64), ("POSITIONS", 64)):
+        monkeypatch.setattr(text_reference, name, small)
     found = text_evaluate.evaluate(corpus, models, tmp_path / "docs")
     assert found.model == "text"
     assert {figure.name.split(",")[0] for figure in found.figures} >= {"file", "32 tokens"}
@@ -110,6 +110,22 @@ def test_the_student_learns_what_the_teacher_says(corpus: Path, weights: Path, t
     assert losses[-1] < losses[0]
     student = read(tmp_path / "student" / "best.pt")
     assert (student.shape.layers, student.shape.pooled) == (len(text.RECIPE.layers), True)
+
+
+def test_students_are_compared_after_the_same_short_training(
+    corpus: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = {"one layer": text.Start((0,)), "last layer whole": text.Start((0, 5), pooled=False)}
+    monkeypatch.setattr(text, "STARTS", starts)
+    monkeypatch.setattr(text, "COMPARED_STEPS", 2)
+    for stage in text.STAGES:
+        assert run(corpus, weights, tmp_path, "--stage", stage, "--epochs", "1") == 0
+    compared = json.loads((tmp_path / "training.json").read_text())["compared"]
+    assert set(compared) == set(starts)
+    for name, start in starts.items():
+        student = read(tmp_path / "compared" / name / "best.pt")
+        assert (student.shape.layers, student.shape.pooled) == (len(start.layers), start.pooled)
+        assert compared[name]["dev_loss"] > 0
 
 
 def test_labels_and_teacher_are_mixed_where_there_is_a_label_and_the_teacher_alone_speaks_elsewhere() -> None:
