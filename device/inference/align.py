@@ -93,6 +93,18 @@ def tile_overlap(height: int, width: int) -> int:
     return 2 * tile_side(height, width) - max(height, width)
 
 
+def grid(height: int, width: int, side: int) -> list[Square]:
+    """Squares of one side that cover the picture, half over each other: what is half as large lies whole in one."""
+    return [Square(x, y, side) for y in _steps(height, side) for x in _steps(width, side)]
+
+
+def _steps(length: int, side: int) -> list[int]:
+    if length <= side:
+        return [(length - side) // 2]
+    steps = -(-2 * (length - side) // side)
+    return [(length - side) * step // steps for step in range(steps + 1)]
+
+
 def _starts(length: int, side: int) -> list[int]:
     return [(length - side) // 2] if length <= side else [0, length - side]
 

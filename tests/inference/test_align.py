@@ -12,6 +12,7 @@ from device.inference.align import (
     Square,
     aligned,
     cut,
+    grid,
     is_tight,
     overlap,
     plain,
@@ -107,6 +108,16 @@ def test_tiles_cover_the_picture_and_cut_no_small_face(height, width) -> None:
             size,
             squares,
         )
+
+
+@given(st.integers(1, 1500), st.integers(1, 1500), st.integers(20, 400))
+def test_every_place_of_a_picture_lies_whole_in_a_square_of_the_grid(height, width, side) -> None:
+    squares = grid(height, width, side)
+    size = side // 2 - 1  # the squares' places are whole pixels
+    for x in range(0, max(1, width - size), size):
+        for y in (0, max(0, height - size)):
+            assert any(s.x <= x <= s.x + side - size and s.y <= y <= s.y + side - size for s in squares), (x, y)
+    assert all(s.side == side for s in squares)
 
 
 def test_a_cut_keeps_places_and_is_black_outside() -> None:

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from device.inference.align import overlap
-from device.inference.detect import FULL_RANGE, SHORT_RANGE, Detector, YuNet, anchors, decode, merge, nearest
+from device.inference.detect import (
+    FULL_RANGE,
+    GRID_TURNS,
+    SHORT_RANGE,
+    Detector,
+    YuNet,
+    anchors,
+    decode,
+    merge,
+    nearest,
+)
 from device.signals import ModelError
 from tests.inference.faces import (
     SHORT_RANGE_SHA256,
@@ -130,6 +140,18 @@ def test_a_face_cut_out_of_its_picture_is_found_in_another(detector: Detector) -
         room[at[1] : at[1] + 144, at[0] : at[0] + 144] = tight
         (face,) = detector.find(room)
         assert overlap(face.box, (*at, 144, 144)) > 0.6
+
+
+def test_a_small_face_cut_out_of_its_picture_is_found_at_once_in_a_still_and_in_turns_in_a_film(
+    detector: Detector,
+) -> None:
+    import cv2
+
+    room = np.full((480, 640, 3), 255, np.uint8)
+    room[300:340, 400:440] = cv2.resize(portrait()[80:176, 176:272], (40, 40), interpolation=cv2.INTER_AREA)
+    (face,) = detector.find(room)
+    assert overlap(face.box, (400, 300, 40, 40)) > 0.5
+    assert any(detector.find(room, turn=turn) for turn in range(GRID_TURNS))
 
 
 def test_a_close_look_finds_the_same_face_and_nothing_beside_it(detector: Detector) -> None:
