@@ -45,12 +45,13 @@ class Head:
         return softmax(_logits([scores])[0] + (seen @ self.weights)[0])
 
 
-def fit(moments: Sequence[Moment]) -> Head | None:
+def fit(moments: Sequence[Moment], strength: float = STRENGTH) -> Head | None:
     """The head that the moments of the newest one's network ask for; None where there are none.
 
     Multinomial logistic regression on top of the network's own logits, penalised for all that it changes, in which
     every emotion shown weighs the same. A moment tells only which of the emotions shown it is: one that nobody has
-    shown yet is neither raised nor pushed down. For 7 x 50 moments of 192 numbers some 30 ms; the same for the same.
+    shown yet is neither raised nor pushed down. On one core of a laptop 6 ms for 50 moments of 192 numbers, 33 ms for
+    7 x 50; the same for the same.
     """
     model = moments[-1].embedding.model if moments else ""
     moments = [moment for moment in moments if moment.embedding.model == model]
@@ -61,7 +62,8 @@ def fit(moments: Sequence[Moment]) -> Head | None:
     centre = vectors.mean(axis=0)
     apart = float(np.sqrt(np.square(vectors - centre).sum(axis=1).mean()))
     spread = max(apart, LEAST_SPREAD * float(np.linalg.norm(centre))) or 1.0
-    weights = _fitted(_seen(vectors, centre, spread), _logits([moment.scores for moment in moments]), labels)
+    logits = _logits([moment.scores for moment in moments])
+    weights = _fitted(_seen(vectors, centre, spread), logits, labels, strength)
     return Head(model, centre, spread, weights)
 
 
@@ -70,7 +72,7 @@ def vector(embedding: Embedding) -> Floats:
     return np.frombuffer(embedding.vector, "<f2").astype(np.float64)
 
 
-def _fitted(seen: Floats, logits: Floats, labels: NDArray[np.int64]) -> Floats:
+def _fitted(seen: Floats, logits: Floats, labels: NDArray[np.int64], strength: float) -> Floats:
     """Weights (width + 1, 7) of what was seen (n, width + 1) in the moments, sought in the space that these span.
 
     Each step goes to the minimum of a bound on the loss whose curvature is the same everywhere (Böhning 1992), so that
@@ -78,7 +80,7 @@ def _fitted(seen: Floats, logits: Floats, labels: NDArray[np.int64]) -> Floats:
     """
     counts = np.bincount(labels, minlength=len(EMOTIONS))
     several = np.count_nonzero(counts) > 1
-    asked, prior = (counts > 0, STRENGTH) if several else (np.ones(len(EMOTIONS), bool), ALONE)
+    asked, prior = (counts > 0, strength) if several else (np.ones(len(EMOTIONS), bool), ALONE)
     weight = (len(labels) / (np.count_nonzero(counts) * counts[labels]))[:, None]
     truth = np.eye(len(EMOTIONS))[labels]
     basis, coordinates = np.linalg.qr(seen.T)  # 50 moments of 192 numbers span 50 dimensions at most

@@ -14,7 +14,7 @@ from tests.inference.speech import say
 
 RATE_HZ = 16_000
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-COLUMNS = ("file", "corpus", "speaker", "emotion7", "location", "kind", "what")
+COLUMNS = ("file", "corpus", "speaker", "emotion7", "sentence", "location", "kind", "what")
 
 
 def tone(hz: float, seconds: float = 1.2, rate_hz: int = RATE_HZ) -> np.ndarray:
@@ -26,7 +26,7 @@ def tone(hz: float, seconds: float = 1.2, rate_hz: int = RATE_HZ) -> np.ndarray:
 def write_corpora(folder: Path) -> None:
     """Each emotion is a pitch of the same made voice; noises and rooms are tones."""
     spoken = [(s, k) for s in range(3) for k in range(7)]
-    _write(folder, "ravdess", [_row(f"r{s}{k}", f"rav{16 + s}", EMOTIONS[k]) for s, k in spoken])
+    _write(folder, "ravdess", [_row(f"r{s}{k}", f"rav{16 + s}", EMOTIONS[k], sentence=str(k % 2)) for s, k in spoken])
     nemo = [(speaker, k) for speaker in ("nemoEB0", "nemoIC0") for k in range(7) if k != 1]
     _write(folder, "nemo", [_row(f"n{s}{k}", s, EMOTIONS[k]) for s, k in nemo])
     parts = ("LibriSpeech train-clean-100", "LibriSpeech test-other")
