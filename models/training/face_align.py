@@ -1,4 +1,4 @@
-"""Face pictures cut as the device cuts them: found, turned upright and scaled by its own detector."""
+"""The device's own face code, for training: its detector, the crops that it cuts, its way to run a network."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def open_detector() -> Detector:
 def _open(path: Path, side_px: int) -> Network:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return open_network(ModelSpec(path.name, digest, "litert", "", input_shape=(1, side_px, side_px, 3), path=path))
+
+
+def open_graph(path: Path, side_px: int = CROP_PX) -> Network:
+    """Open a .tflite file that judges gray crops, as the device does; it is trusted as it lies there."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    shape = (1, side_px, side_px, 1)
+    return open_network(ModelSpec(path.name, digest, "litert", "", input_shape=shape, name="face", path=path))
 
 
 def as_device_cuts(pixels: NDArray[np.uint8], cache: Path | None = None) -> NDArray[np.uint8]:

@@ -18,7 +18,6 @@ VOTES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutra
 """The columns of the votes, the first seven in the order of EMOTIONS."""
 TILES_A_ROW, TILES_A_SHEET = 100, 10_000
 FER2013, CKPLUS = "fer2013", "ckplus48.npz"
-VOTE_SHARE = 0.75  # FER2013's own labels agree with a clear majority of the votes in only 71.8 %
 POSED_SURE = 0.9  # CK+ is labelled by the posed action; the rest is spread evenly
 TEST_SUBJECTS = 4  # every fourth subject of CK+ is kept for evaluation
 
@@ -67,8 +66,8 @@ def load_fer(data: Path, split: str) -> Faces:
     if split == "train":
         public = {row["dup_group"] for row in rows if row["split"] != "train"}
         ours &= np.array([row["dup_group"] not in public for row in rows])
-    labels, votes = _labels(rows), np.array([[int(row[name]) for name in VOTES] for row in rows])
-    return Faces(_tiles(folder, len(rows)), labels, votes, _fer_targets(labels, votes)).only(ours)
+    labels, votes = _labels(rows, folder / "labels.csv"), _votes(rows, folder / "labels.csv")
+    return Faces(_tiles(folder, len(rows)), labels, votes, _shares(votes)).only(ours)
 
 
 def for_training(faces: Faces) -> Faces:
@@ -87,6 +86,13 @@ def load_ckplus(data: Path, test: bool) -> Faces:
     votes[:, :CLASSES] = 10 * sure.astype(np.int64)
     targets = sure * POSED_SURE + (1 - POSED_SURE) / CLASSES
     return Faces(images.reshape(-1, CROP_PX, CROP_PX), labels, votes, targets.astype(np.float32)).only(keep)
+
+
+def must_hold_every_class(faces: Faces) -> None:
+    """Raise CorpusError where a class has no picture: a network cannot learn what it never sees."""
+    empty = [EMOTIONS[label] for label in range(CLASSES) if label not in faces.labels]
+    if empty:
+        raise CorpusError(f"no picture to train with is labelled {', '.join(empty)}: the corpus is incomplete")
 
 
 def join(parts: Sequence[Faces]) -> Faces:
@@ -112,16 +118,26 @@ def _present(path: Path) -> Path:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     with _present(path).open(newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    absent = {"split", "label", "dup_group", *VOTES} - set(rows[0] if rows else ())
+    if absent:
+        raise CorpusError(f"{path} lacks the columns {', '.join(sorted(absent))}, or any row: fetch it anew")
+    return rows
 
 
-def _labels(rows: Sequence[dict[str, str]]) -> NDArray[np.int64]:
-    labels = np.array([int(row["label"]) for row in rows], np.int64)
-    if labels.min() < 0 or labels.max() >= CLASSES:
-        raise CorpusError(
-            f"label {labels.min()} or {labels.max()} is unknown: labels are 0..{CLASSES - 1}, as EMOTIONS"
-        )
-    return labels
+def _labels(rows: Sequence[dict[str, str]], path: Path) -> NDArray[np.int64]:
+    known = {str(label): label for label in range(CLASSES)}
+    unknown = sorted({row["label"] for row in rows} - set(known))
+    if unknown:
+        raise CorpusError(f"{path}: label {', '.join(unknown)} is unknown: labels are 0..{CLASSES - 1}, as EMOTIONS")
+    return np.array([known[row["label"]] for row in rows], np.int64)
+
+
+def _votes(rows: Sequence[dict[str, str]], path: Path) -> NDArray[np.int64]:
+    try:
+        return np.array([[int(row[name]) for name in VOTES] for row in rows], np.int64)
+    except ValueError as error:
+        raise CorpusError(f"{path}: votes are counts, 0 to 10 ({error}): fetch it anew") from error
 
 
 def _tiles(folder: Path, count: int) -> NDArray[np.uint8]:
@@ -144,11 +160,10 @@ def _cut(sheet: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return sheet.reshape(rows, CROP_PX, TILES_A_ROW, CROP_PX).swapaxes(1, 2).reshape(-1, CROP_PX, CROP_PX)
 
 
-def _fer_targets(labels: NDArray[np.int64], votes: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Mix the votes with FER2013's label; a lone vote is an outlier (Barsoum et al. 2016), where others agree."""
+def _shares(votes: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return each class's share of the votes; a lone vote is an outlier (Barsoum et al. 2016), where others agree."""
     ours = votes[:, :CLASSES]
     agreed = np.where(ours > 1, ours, 0)
     counted = np.where(agreed.sum(axis=1, keepdims=True) > 0, agreed, ours)
-    shares = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
-    mixed: NDArray[np.float64] = VOTE_SHARE * shares + (1 - VOTE_SHARE) * np.eye(CLASSES)[labels]
-    return mixed.astype(np.float32)
+    shares: NDArray[np.float64] = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
+    return shares.astype(np.float32)

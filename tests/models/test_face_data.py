@@ -44,11 +44,9 @@ def test_majority_and_plurality_of_the_votes(tmp_path: Path) -> None:
     assert faces.plurality().tolist() == [3, 3, -1, -1]
 
 
-def test_targets_mix_votes_and_label_and_leave_out_lone_votes(tmp_path: Path) -> None:
+def test_targets_are_the_votes_but_for_lone_ones(tmp_path: Path) -> None:
     write_fer(tmp_path, [("train", 2, 0, _votes(surprise=6, neutral=2, anger=1, unknown=1))])
-    assert load_fer(tmp_path, "train").targets[0].tolist() == pytest.approx(
-        [0, 0, 0.25, 0, 0, 0.75 * 6 / 8, 0.75 * 2 / 8]
-    )
+    assert load_fer(tmp_path, "train").targets[0].tolist() == pytest.approx([0, 0, 0, 0, 0, 6 / 8, 2 / 8])
 
 
 def test_what_nobody_could_tell_does_not_train(tmp_path: Path) -> None:
@@ -75,6 +73,39 @@ def test_an_unknown_label_is_refused(tmp_path: Path) -> None:
     write_fer(tmp_path, [("train", 7, 0, _votes(contempt=10))])
     with pytest.raises(CorpusError, match="unknown: labels are 0"):
         load_fer(tmp_path, "train")
+
+
+@pytest.mark.parametrize("new", ["joy", "-1", "3.0"])
+def test_a_label_that_is_no_number_is_named(tmp_path: Path, new: str) -> None:
+    write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
+    _change(tmp_path, "label", new)
+    with pytest.raises(CorpusError, match=rf"labels\.csv: label {new} is unknown"):
+        load_fer(tmp_path, "train")
+
+
+def test_votes_that_are_no_counts_are_told(tmp_path: Path) -> None:
+    write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
+    _change(tmp_path, "anger", "many")
+    with pytest.raises(CorpusError, match=r"labels\.csv: votes are counts.*many"):
+        load_fer(tmp_path, "train")
+
+
+def test_a_labels_file_without_a_column_or_a_row_is_told(tmp_path: Path) -> None:
+    write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
+    path = tmp_path / "fer2013" / "labels.csv"
+    path.write_text(path.read_text().replace("dup_group", "twin"))
+    with pytest.raises(CorpusError, match="lacks the columns dup_group"):
+        load_fer(tmp_path, "train")
+    path.write_text(path.read_text().splitlines()[0])
+    with pytest.raises(CorpusError, match="or any row"):
+        load_fer(tmp_path, "train")
+
+
+def _change(folder: Path, column: str, value: str) -> None:
+    path = folder / "fer2013" / "labels.csv"
+    header, row = (line.split(",") for line in path.read_text().splitlines())
+    row[header.index(column)] = value
+    path.write_text("\n".join([",".join(header), ",".join(row)]) + "\n")
 
 
 def test_the_folder_of_all_data_will_do(tmp_path: Path) -> None:

@@ -48,11 +48,12 @@ def test_int8_stays_within_half_a_point_of_float(found: dict[str, Any]) -> None:
 def test_it_says_what_was_measured(found: dict[str, Any]) -> None:
     if not DATA.exists():
         pytest.skip(f"{DATA} is absent: the face network is not asked about pictures")
+    pytest.importorskip("torch", reason="torch is not installed: the face network is not asked about pictures")
     from device.inference.face import FacePath
     from models.training import metrics
-    from models.training.face_align import open_detector
+    from models.training.face_align import open_detector, open_graph
     from models.training.face_data import load_fer
-    from models.training.face_evaluate import logits, open_graph
+    from models.training.face_scores import logits
 
     public = load_fer(DATA, "public")
     majority = public.majority()

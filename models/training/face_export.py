@@ -1,0 +1,109 @@
+"""From a trained expression network to its files: heads blended, int8 and float, measured, and put into models/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.training import litert, loop
+from models.training.face_align import open_graph
+from models.training.face_augment import Spread, augment
+from models.training.face_data import Faces
+from models.training.face_lesson import Corpus, measure
+from models.training.face_network import ExpressionNet, as_keras, blended, fold
+from models.training.face_scores import calibration, measured
+from models.training.shipping import ship
+
+INT8, FLOAT, ACCOUNT = "face.tflite", "face_float.tflite", "training.json"
+REPRESENTATIVE = 2000
+BLENDS = tuple(round(0.05 * number, 2) for number in range(13))
+
+
+def blends(net: ExpressionNet, corpus: Corpus) -> list[dict[str, float]]:
+    """Return what each share of the head of labels costs and brings, as one row a share."""
+    return [{"share": share, **measure(blended(net, share), corpus)} for share in BLENDS]
+
+
+def best_blend(rows: Sequence[dict[str, float]]) -> float:
+    """Return the share that most often agrees with all three: plurality, majority and, half as much, FER's labels."""
+    return max(rows, key=lambda row: row["plurality"] + row["majority"] + 0.5 * row["fer"])["share"]
+
+
+def export(net: ExpressionNet, corpus: Corpus, out: Path) -> dict[str, Any]:
+    """Write out/face.tflite (full int8) and out/face_float.tflite; return what decided the network.
+
+    Refuses, by TrainingError, a Keras graph that does not compute what the trained network computes.
+    """
+    rows = blends(net, corpus)
+    net = blended(net, best_blend(rows))
+    crops = _representative(corpus)
+    weights = fold(net)
+    graph = as_keras(net.shape, weights)
+    _must_agree(net, graph, crops[:16])
+    samples = [crop.permute(1, 2, 0)[None].numpy() for crop in crops]
+    files = {INT8: litert.as_litert(graph, samples), FLOAT: litert.as_litert(graph)}
+    for name, data in files.items():
+        loop.write_whole(out / name, partial(_write, data=data))
+    return {
+        **loop.account(out),
+        "pictures": len(corpus.train.labels),
+        "parameters": sum(kernel.size + bias.size for kernel, bias in weights),
+        "embedding": net.shape.channels[-1],
+        "blends": rows,
+        "blend": best_blend(rows),
+        "history": loop.history(out),
+    }
+
+
+def measure_files(out: Path, public: Faces, posed: Faces) -> dict[str, Any]:
+    """Return every measure of both exported files through the device's path, and the temperature of the int8 one."""
+    answers, scores = measured(open_graph(out / INT8), public, posed)
+    return {
+        "int8": scores,
+        "float": measured(open_graph(out / FLOAT), public, posed)[1],
+        "calibration": calibration(answers, public),
+    }
+
+
+def write_account(out: Path, more: dict[str, Any]) -> None:
+    """Join `more` to what out/training.json already holds."""
+    path = out / ACCOUNT
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    text = json.dumps({**known, **more}, indent=1)
+    loop.write_whole(path, partial(_write, data=text.encode()))
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _representative(corpus: Corpus) -> Tensor:
+    """Augmented crops by which the ranges of the int8 numbers are chosen, always the same."""
+    torch.manual_seed(0)
+    rows = torch.randperm(len(corpus.train.labels))[:REPRESENTATIVE]
+    return augment(torch.from_numpy(corpus.cut)[rows, None].float(), Spread())
+
+
+def _must_agree(net: ExpressionNet, graph: Any, crops: Tensor) -> None:
+    with torch.inference_mode():
+        wanted = net.cpu().eval()(crops).numpy()
+    got = np.concatenate([np.asarray(graph(crop.permute(1, 2, 0)[None].numpy())[0]) for crop in crops])
+    apart = float(np.abs(wanted - got).max())
+    if apart > 1e-3:
+        raise loop.TrainingError(f"the graph to quantize differs from the trained network by {apart:.4f}")
+
+
+def ship_it(out: Path, models: Path) -> None:
+    """Put the exported network of a training into `models`, with its manifest and its account."""
+    path = out / ACCOUNT
+    if not path.exists() or "calibration" not in (found := json.loads(path.read_text(encoding="utf-8"))):
+        raise loop.TrainingError(f"{path} is absent or tells of no exported network: train first")
+    values = {"parameters": found["parameters"], "embedding": found["embedding"]}
+    ship(models, "face", [out / INT8, path], values, {"temperature": round(found["calibration"]["temperature"], 4)})
