@@ -17,6 +17,9 @@ LEAST_RELIABILITY = 0.1
 LEAST_EVIDENCE = 0.08
 """Weight (0..1) under which a person or sense counts as gone: about three half-lives after a firm estimate."""
 
+SENSE_WEIGHTS: Mapping[Modality, float] = {"face": 1.11, "voice": 1.11, "text": 0.79, "body": 1.0}
+"""What an equally firm vote of each sense counts beside the others; learned by models/training/fusion_weights.py."""
+
 CLOSE = 0.15
 """Lead under which the second emotion is named too."""
 
@@ -122,14 +125,16 @@ class Fusion:
 
 
 def fuse(evidence: Mapping[Key, Evidence], at: float, sensed_at: float = 0.0) -> Fused:
-    """Linear pool of all evidence, each weighted by its firmness; people of one sense share that sense's vote."""
+    """Linear pool of all evidence, by firmness and by sense; people of one sense share that sense's vote."""
     if not evidence:
         return Fused(at, sensed_at=sensed_at)
     votes = {modality: _vote(evidence, modality) for modality in sorted({key[0] for key in evidence})}
-    total = sum(weight for _, weight in votes.values())
-    pooled = np.sum([weight * scores for scores, weight in votes.values()], axis=0) / total
-    shares = tuple((modality, weight / total) for modality, (_, weight) in votes.items())
-    return Fused(at, tuple(float(score) for score in pooled), shares, min(1.0, total), _people(evidence), sensed_at)
+    weights = {modality: SENSE_WEIGHTS[modality] * firmness for modality, (_, firmness) in votes.items()}
+    total = sum(weights.values())
+    pooled = np.sum([weights[modality] * scores for modality, (scores, _) in votes.items()], axis=0) / total
+    shares = tuple((modality, weight / total) for modality, weight in weights.items())
+    firmness = min(1.0, sum(firmness for _, firmness in votes.values()))
+    return Fused(at, tuple(float(score) for score in pooled), shares, firmness, _people(evidence), sensed_at)
 
 
 def valence_arousal(scores: Iterable[float]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.fusion import LEAST_RELIABILITY, Fusion, Rules, fuse, valence_arousal
+from device.fusion import LEAST_RELIABILITY, SENSE_WEIGHTS, Fusion, Rules, fuse, valence_arousal
 from device.signals import EMOTIONS, VALENCE_AROUSAL, Emotion, Estimate, Modality, Mood, Scores
 
 
@@ -125,7 +125,8 @@ def test_senses_are_weighted_by_reliability() -> None:
     state = Fusion().heard(said(0.0, "happy", "text", "room", reliability=0.9))
     state = state.heard(said(0.0, "sad", "voice", "room", reliability=0.3))
     mood = fuse(state.evidence, 0.0)
-    assert dict(mood.shares) == pytest.approx({"text": 0.75, "voice": 0.25})
+    text, voice = 0.9 * SENSE_WEIGHTS["text"], 0.3 * SENSE_WEIGHTS["voice"]
+    assert dict(mood.shares) == pytest.approx({"text": text / (text + voice), "voice": voice / (text + voice)})
     assert mood.scores[EMOTIONS.index("happy")] > mood.scores[EMOTIONS.index("sad")]
 
 
@@ -136,7 +137,14 @@ def test_people_of_one_sense_share_its_vote_and_are_counted() -> None:
     state = state.heard(said(0.0, "sad", "voice", "room", reliability=0.5))
     mood = fuse(state.evidence, 0.0)
     assert mood.people == 3
-    assert dict(mood.shares) == pytest.approx({"face": 0.5, "voice": 0.5})
+    face = SENSE_WEIGHTS["face"] / (SENSE_WEIGHTS["face"] + SENSE_WEIGHTS["voice"])
+    assert dict(mood.shares) == pytest.approx({"face": face, "voice": 1 - face})
+
+
+def test_a_sense_alone_is_as_firm_as_it_says_whatever_it_counts_beside_others() -> None:
+    for modality in ("face", "voice", "text"):
+        mood = fuse(Fusion().heard(said(0.0, "happy", modality, reliability=0.5)).evidence, 0.0)
+        assert (mood.weight, dict(mood.shares)) == (0.5, {modality: 1.0})
 
 
 @pytest.mark.parametrize("sense", ["face", "voice", "text"])
