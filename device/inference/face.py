@@ -14,7 +14,7 @@ from device.inference.detect import FILLED_FACTOR, FOLLOWED, WIDE_FACTOR, Detect
 from device.inference.scores import embedded, judged, softmax
 from device.inference.track import FORGET_S, People
 from device.ports import Network
-from device.signals import Estimate, Face, Image, Pixels, Scores, SensorError
+from device.signals import Embedding, Estimate, Face, Image, Pixels, Scores, SensorError
 
 MOST_SEARCHED_PX: Final = 1920  # longer side of a still that is searched; faces are cut from the still itself
 
@@ -26,6 +26,7 @@ class Judged:
     box: Box
     scores: Scores
     reliability: float
+    embedding: Embedding | None = None
 
 
 class FacePath:
@@ -98,7 +99,11 @@ class FacePath:
         """
         rgb = _rgb(picture)
         faces = [self._one_face(rgb)] if crop else self._all_faces(rgb)
-        return [Judged(face.box, (said := self.judge(face)).scores, said.reliability) for face in faces]
+        return [self._judged(face) for face in faces]
+
+    def _judged(self, face: Face) -> Judged:
+        said = self.judge(face)
+        return Judged(face.box, said.scores, said.reliability, said.embedding)
 
     def _all_faces(self, rgb: Pixels) -> list[Face]:
         small, scale = _small(rgb)

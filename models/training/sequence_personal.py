@@ -17,6 +17,7 @@ from models.training.report import Table
 from models.training.sequence_data import FRAMES, Ints
 
 MOST_MOMENTS = 3
+NEUTRALS = 10  # neutral faces that each person has as the one moment, in turn
 MODEL = "frames"  # the name under which the embeddings of one network go together
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -26,13 +27,15 @@ NOTE = (
     "of CK+. In CK+48 nobody is neutral and nobody shows an emotion twice, so the other sequences are always of other "
     "emotions: whether a moment helps with its own emotion on another day cannot be measured with it. Within the same "
     "movement (moment: first frame, judged: last) it is the most that such a head could bring. What moments of "
-    "somebody else bring as well is owed to the kind of picture, not to the person."
+    "somebody else bring as well is owed to the kind of picture, not to the person. One neutral: a face of FER2013, so "
+    "of somebody else; it can only cost here. The shipped network is judged on the subjects that its recipe keeps "
+    "back, through the device's own code."
 )
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a network makes of N sequences of people: logits (N, 3, 7) and embeddings (N, 3, E) of their frames."""
+    """What a network makes of N sequences of people: logits (N, T, 7) and embeddings (N, T, E) of their frames."""
 
     logits: Floats
     embeddings: Floats
@@ -91,6 +94,19 @@ def gains_within(shown: Shown) -> dict[str, Any]:
         moments = [shown.moment(case, slice(0, 1)) for case in own]
         last = [shown.moment(case, slice(FRAMES - 1, FRAMES)) for case in own]
         rows.append([_share_right(last, []), _share_right(last, moments), np.nan])
+    return _told(np.array(rows))
+
+
+def cost_of_neutral(shown: Shown, neutral: Shown, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the same for one moment of each person, a neutral face of somebody else, on all that the person shows.
+
+    CK+48 has no neutral face, so nothing can be gained here: it is what such a moment costs the other emotions.
+    """
+    rows = []
+    for own in shown.people(1):
+        calm = [neutral.moment(case) for case in rng.integers(len(neutral.labels), size=NEUTRALS)]
+        judged = [shown.moment(case) for case in own]
+        rows.append([_share_right(judged, []), np.mean([_share_right(judged, [one]) for one in calm]), np.nan])
     return _told(np.array(rows))
 
 

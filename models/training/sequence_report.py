@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.training import metrics, sequence_personal
-from models.training.report import Plot, Table, rounded
-
-__all__ = ["accuracy", "draw", "rounded", "summary", "tables", "told", "verdict"]
+from models.training import metrics
+from models.training.report import Plot, Table
 
 FOUND = "sequence.json"
-PLOT = "face_sequence.png"
+PLOT = "sequence_folds.png"
 TITLES: Mapping[str, str] = {
     "subject": "Face over time: three frames of CK+, by subject",
-    "onset": "Face over time: synthetic onsets, by subject",
-    "sequence": "Face over time: sequences split at random (leaky)",
     "frame": "Face over time: frames split at random (leaky)",
+    "sequence": "Face over time: sequences split at random (leaky)",
+    "onset": "Face over time: synthetic onsets, by subject",
 }
 NOTES: Mapping[str, str] = {
     "subject": (
@@ -30,21 +27,21 @@ NOTES: Mapping[str, str] = {
         "small network that was trained on FER2013 alone, so it knows nobody of CK+; it is the same for everyone and "
         "every fold. Recall is the mean over the six classes, all folds together. Still: the same networks when they "
         "are shown the last frame three times, so what is lost there was movement; for an average it is the last frame "
-        "alone. {verdict}"
+        "alone. The gain is beside the best average, fold by fold. {verdict}"
     ),
+    "frame": "Single frames; all but the same pictures train and are judged: no measure of strangers.",
+    "sequence": "The same people train and are judged, as in papers that split so: no measure of strangers either.",
     "onset": (
         "Made up, for CK+48 has no onset: a neutral face of FER2013, of somebody else, blended into the last frame of "
         "each sequence (0, 50, 100 %), and one neutral face in seven that stays so; truth is the last frame's. It says "
         "how a network takes a change, not how faces move, and decides nothing: an average must lose where a third of "
         "the frames shows another class."
     ),
-    "sequence": "The same people train and are judged, as in papers that split so: no measure of strangers.",
-    "frame": "Single frames; all but the same pictures train and are judged: no measure of strangers either.",
 }
 
 
 def accuracy(fold: Mapping[str, Any], labels: ArrayLike, of: str = "said") -> float:
-    """Return the accuracy of one fold as models.training.sequence.try_fold tells it."""
+    """Return the accuracy of one fold as models.training.sequence.Trial tells it."""
     return metrics.accuracy(np.asarray(labels)[fold["cases"]], np.argmax(fold[of], axis=1))
 
 
@@ -75,11 +72,8 @@ def verdict(split: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     It is where it gains more than the spread of its gains over the folds.
     """
     averages = {name for name in split if name.endswith("averaged")}
-    recurrent, average = (
-        max(names, key=lambda name: split[name]["accuracy"]) for names in (split.keys() - averages, averages)
-    )
-    gains = np.subtract(split[recurrent]["accuracy_by_fold"], split[average]["accuracy_by_fold"])
-    gain, spread = float(gains.mean()), float(gains.std(ddof=1))
+    recurrent, average = (_best(split, names) for names in (split.keys() - averages, averages))
+    gain, spread = _gain(split, recurrent, average)
     return {"recurrent": recurrent, "average": average, "gain": gain, "spread": spread, "worth_it": gain > spread}
 
 
@@ -94,31 +88,38 @@ def told(found: Mapping[str, Any]) -> str:
     )
 
 
-def chapter(folder: Path, plots: Path) -> tuple[list[Table], list[Plot]]:
-    """Return what sequence.json in `folder` has for docs/models.md, its plot drawn into `plots`; nothing without it."""
-    path = folder / FOUND
-    if not path.exists():
-        return [], []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return tables(found), draw(found, plots)
-
-
 def tables(found: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of sequence.json, the honest split first."""
-    splits = [_table(split, found) for split in TITLES if split in found["splits"]]
-    return [*splits, sequence_personal.table(found["personal"])]
+    """Return the tables of the splits in sequence.json, the honest one first."""
+    return [_table(split, found) for split in TITLES]
 
 
 def _table(split: str, found: Mapping[str, Any]) -> Table:
+    tried = found["splits"][split]
+    average = _best(tried, [name for name in tried if name.endswith("averaged")])
     rows = [
-        (name, row["accuracy"], row["spread"], row["recall"], row["still"], row["parameters"])
-        for name, row in found["splits"][split].items()
+        (
+            name,
+            *(row[value] for value in ("accuracy", "spread", "recall", "still")),
+            *((None, None) if name == average else _gain(tried, name, average)),
+            row["parameters"],
+        )
+        for name, row in tried.items()
     ]
     note = NOTES[split].format(
         sequences=found["sequences"], subjects=found["subjects"], folds=found["recipe"]["folds"], verdict=told(found)
     )
-    columns = ("network", "accuracy", "spread over folds", "mean recall", "still", "parameters")
+    columns = ("network", "accuracy", "spread over folds", "mean recall", "still", "gain", "its spread", "parameters")
     return Table(TITLES[split], columns, rows, note)
+
+
+def _best(split: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> str:
+    return max(sorted(names), key=lambda name: float(split[name]["accuracy"]))
+
+
+def _gain(split: Mapping[str, Mapping[str, Any]], name: str, average: str) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the gains fold by fold."""
+    gains = np.subtract(split[name]["accuracy_by_fold"], split[average]["accuracy_by_fold"])
+    return float(gains.mean()), float(gains.std(ddof=1))
 
 
 def draw(found: Mapping[str, Any], plots: Path) -> list[Plot]:
@@ -128,10 +129,10 @@ def draw(found: Mapping[str, Any], plots: Path) -> list[Plot]:
     names = list(found["splits"]["subject"])
     figure = Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
-    for split, mark in (("subject", "o"), ("onset", "^"), ("sequence", "x"), ("frame", "+")):
-        shown = found["splits"].get(split, {})
-        points = [(value, names.index(name)) for name, row in shown.items() for value in row["accuracy_by_fold"]]
-        axes.scatter(*zip(*points, strict=True), marker=mark, alpha=0.6, label=TITLES[split].partition(": ")[2])
+    for (split, title), mark in zip(TITLES.items(), "o+x^", strict=True):
+        tried = found["splits"][split]
+        points = [(value, names.index(name)) for name, row in tried.items() for value in row["accuracy_by_fold"]]
+        axes.scatter(*zip(*points, strict=True), marker=mark, alpha=0.6, label=title.partition(": ")[2])
     axes.set(xlabel="accuracy of one fold", yticks=range(len(names)), yticklabels=names)
     axes.invert_yaxis()
     figure.legend(loc="outside upper center", ncols=2, fontsize=8)

@@ -1,25 +1,36 @@
-"""Three frames as the live path fuses them, beside a single frame."""
+"""Three frames as the live path fuses them, beside a single frame, and a head of one's own on the shipped network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from device.inference.face import Judged
-from models.training.sequence_data import load_sequences
-from models.training.sequence_live import compared, fused
+from device.signals import Embedding
+from models.training.sequence_data import Sequences, load_sequences
+from models.training.sequence_live import compared, fused, kept_back, noisy, own_heads
+from tests.models.face_corpus import votes_for, write_fer
 from tests.models.sequence_corpus import write_sequences
 
 
 def _judged(label: int, reliability: float = 1.0) -> Judged:
-    return Judged((0.0, 0.0, 48.0, 48.0), tuple(np.eye(7)[label].tolist()), reliability)
+    vector = np.eye(8)[label].astype("<f2").tobytes()
+    return Judged((0.0, 0.0, 48.0, 48.0), tuple(np.eye(7)[label].tolist()), reliability, Embedding("it", vector))
 
 
-class _Eyes:
-    """Judges by what the picture's first pixel says."""
+def _by_first_pixel(gray: np.ndarray) -> Judged:
+    return _judged(int(gray[0, 0]) % 7)
 
-    def judge_picture(self, picture: np.ndarray, crop: bool = False) -> list[Judged]:
-        return [_judged(int(picture[0, 0]))]
+
+@pytest.fixture
+def films(tmp_path: Path) -> Sequences:
+    """Four people, all kept back, whose first pixel tells the class, but for that of the first frame."""
+    write_sequences(tmp_path, subjects=4)
+    made = load_sequences(tmp_path)
+    made.frames[:, :, 0, 0] = made.labels[:, None]
+    made.frames[:, 0, 0, 0] = (made.labels + 1) % 7
+    return made
 
 
 def test_frames_of_a_tenth_of_a_second_count_nearly_alike() -> None:
@@ -33,16 +44,40 @@ def test_what_cannot_be_relied_on_counts_little_and_alone_is_judged_all_the_same
     assert np.argmax(fused([_judged(4, 0.0)] * 3)) == 4
 
 
-def test_single_frames_average_and_fusion_stand_side_by_side(tmp_path: Path) -> None:
-    write_sequences(tmp_path, subjects=4)
-    films = load_sequences(tmp_path)
-    films.frames[:, :, 0, 0] = films.labels[:, None]
-    films.frames[:, 0, 0, 0] = (films.labels + 1) % 7  # the first frame shows another emotion
-    found = compared(_Eyes(), films)
-    assert [(row[0], row[1]) for row in found.rows] == [
-        ("first frame", 0),
-        ("last frame", 1),
-        ("average of three", 1),
-        ("the device's fusion of three", 1),
+def test_single_frames_average_and_fusion_stand_side_by_side(films: Sequences) -> None:
+    films.frames[0, ::2, 0, 0] = films.labels[0], (films.labels[0] + 1) % 7  # here the last frame is the wrong one
+    found = compared(_by_first_pixel, films)
+    assert [row[1] for row in found.rows[:4]] == [
+        "first frame",
+        "last frame",
+        "average of three",
+        "the device's fusion of three",
     ]
+    assert [row[4:] for row in found.rows[:3]] == [(1, 23), (0, 0), (1, 0)]
     assert "24 sequences of 4 subjects" in found.note
+
+
+def test_noise_is_another_in_each_frame(films: Sequences) -> None:
+    assert (noisy(films.frames, 0.0) == films.frames).all()
+    still = np.full((2, 3, 48, 48), 128, np.uint8)
+    noise = noisy(still, 15.0).astype(float) - 128
+    assert noise.std() == pytest.approx(15, rel=0.05)
+    assert abs(np.corrcoef(noise.reshape(6, -1)) - np.eye(6)).max() < 0.1
+
+
+def test_a_network_without_an_embedding_has_no_head_of_ones_own(films: Sequences, tmp_path: Path) -> None:
+    assert own_heads(lambda gray: replace(_judged(0), embedding=None), films, tmp_path) == {}
+
+
+def test_every_fourth_subject_is_kept_back(tmp_path: Path) -> None:
+    write_sequences(tmp_path, subjects=9)
+    assert sorted(set(kept_back(tmp_path).subjects.tolist())) == [0, 4, 8]
+
+
+def test_a_head_of_ones_own_stands_on_the_devices_scores_and_embeddings(films: Sequences, tmp_path: Path) -> None:
+    write_fer(tmp_path, [("public", 6, k, votes_for(6)) for k in range(3)])
+    found = own_heads(_by_first_pixel, films, tmp_path)
+    assert len(found) == 5
+    assert found["1 on other sequences"]["before"] == 1  # two frames of three are right
+    assert found["one of each, same movement"]["people"] == 4
+    assert found["one neutral, somebody else's"]["gain"] <= 0
