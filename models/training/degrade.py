@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +17,7 @@ from device.config import Config, Face
 from device.inference.senses import open_face, open_text, open_voice
 from device.signals import EMOTIONS
 from models.training.degradations import FACES, RATE_HZ, Kind, spoilt, text_kinds, voice_kinds
-from models.training.report import Figure, Findings, Plot, Table, rounded, write
+from models.training.report import Figure, Findings, Plot, Table
 
 HALF: Final = 0.5
 FEWEST: Final = 10  # answers from which an accuracy is told
@@ -200,10 +198,14 @@ def _foreign(models: Path) -> list[str]:
 # -- the trial ---------------------------------------------------------------------------------------------------------
 
 
-def sweep(sense: Sense, kind: Kind[Any]) -> Iterator[Said]:
-    """What is said of all inputs at each level."""
-    for level in kind.levels:
-        yield said_of(sense.judge(given, kind) for given in spoilt(kind, sense.inputs, level))
+def sweep(sense: Sense, kind: Kind[Any], untouched: Said) -> list[Said]:
+    """What is said of all inputs at each level; what is said of them untouched is known, but not in a scene."""
+    known = [] if kind.in_scene else [untouched]
+    return known + [_said_at(sense, kind, level) for level in kind.levels[len(known) :]]
+
+
+def _said_at(sense: Sense, kind: Kind[Any], level: float) -> Said:
+    return said_of(sense.judge(given, kind) for given in spoilt(kind, sense.inputs, level))
 
 
 def said_of(answers: Iterable[Answer | None]) -> Said:
@@ -237,9 +239,11 @@ def try_sense(sense: Sense) -> tuple[list[Fall], Table]:
     """How the sense falls with every kind, and how often answers of each band of reliability are right."""
     from tqdm import tqdm
 
-    swept = {kind: list(sweep(sense, kind)) for kind in tqdm(sense.kinds, sense.name, disable=None)}
+    untouched = _said_at(sense, sense.kinds[0], sense.kinds[0].levels[0])
+    swept = {kind: sweep(sense, kind, untouched) for kind in tqdm(sense.kinds, sense.name, disable=None)}
     falls = [fall_of(sense, kind, told) for kind, told in swept.items()]
-    return falls, bands(sense, [said for told in swept.values() for said in told])
+    spoiled = [said for told in swept.values() for said in told if said is not untouched]
+    return falls, bands(sense, [untouched, *spoiled])
 
 
 def bands(sense: Sense, told: Sequence[Said]) -> Table:
@@ -318,21 +322,3 @@ def _draw(falls: Sequence[Fall], plots: Path) -> Plot:
     plots.mkdir(parents=True, exist_ok=True)
     canvas.savefig(plots / name, dpi=90)
     return Plot(name, f"{falls[0].sense.capitalize()}: accuracy and reliability, relative to untouched inputs")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Try one sense or all of them, and print where each has halved."""
-    parser = argparse.ArgumentParser(prog="python -m models.training.degrade", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with face/, voice/ and text/")
-    parser.add_argument("--models", type=Path, default=Path("models"))
-    parser.add_argument("--plots", type=Path, default=Path("docs/models"))
-    chosen = parser.parse_args(arguments)
-    found = evaluate(chosen.data, chosen.models, chosen.plots)
-    write(found, chosen.models / "reliability" / "metrics.json")
-    for row in rounded(found.tables[0].rows):
-        print(*row, sep="\t")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

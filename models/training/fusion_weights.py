@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -18,7 +16,7 @@ from device.signals import EMOTIONS
 from models.training.degradations import spoilt
 from models.training.degrade import Sense, faces, said_of, settings, texts, voices
 from models.training.metrics import accuracy, softmax
-from models.training.report import Figure, Findings, Table, rounded
+from models.training.report import Figure, Findings, Table
 
 SEED: Final = 7
 CASES: Final = 6000  # in each half
@@ -174,22 +172,3 @@ def _table(contrary: float, rows: Mapping[str, Mapping[str, Any]], senses: Seque
     )
     title = f"Fusion of the senses, {contrary:.0%} of the cases contrary"
     return Table(title, ("pool, weights", *(sense.name for sense in senses), "log-loss", "right"), cells, note)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Print the tables and the weights that device/fusion.py should then hold."""
-    parser = argparse.ArgumentParser(prog="python -m models.training.fusion_weights", description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the corpora")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the shipped files")
-    chosen = parser.parse_args(arguments)
-    found = evaluate(chosen.data, chosen.models, Path())
-    for table in found.tables:
-        print(f"\n{table.title}\n{table.note}")
-        for row in (table.columns, *rounded(table.rows)):
-            print(*row, sep="\t")
-    print("\nSENSE_WEIGHTS:", found.details["cases"]["linear, learned"]["weights"])
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -169,7 +169,9 @@ def in_the_dim(given: tuple[int, float], kind: Kind) -> tuple[Sequence[float], f
 
 def test_a_sweep_tells_accuracy_of_the_answers_and_reliability_of_all() -> None:
     sense = Sense("face", range(100), TRUTH, (DIMMING,), in_the_dim)
-    told = list(sweep(sense, DIMMING))
+    light = said_of([in_the_dim((place, 1.0), DIMMING) for place in range(100)])
+    told = sweep(sense, DIMMING, light)
+    assert told[0] is light
     one = fall_of(sense, DIMMING, told)
     assert one.answered == (1.0, 1.0, 0.0)
     assert one.reliability == pytest.approx((1.0, 0.5, 0.0))
