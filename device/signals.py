@@ -110,8 +110,9 @@ Raw: TypeAlias = Image | Sound | Sentence | Beat
 class Face:
     """An aligned gray crop (uint8, 48 x 48) of a followed face; `box` is x, y, width, height in pixels.
 
-    `second` is another cut of the same face, judged with the first. `sharpness` is the variance of the crop's Laplacian
-    over its own; `turn` is 0 for a frontal head, 1 in profile; `score`, 0..1, is how sure the detector is of a face.
+    `second` is another cut of the same face, judged with the first, in a mirror. `sharpness` is the variance of the
+    crop's Laplacian over its own; `turn` is 0 for a frontal head, 1 in profile; `score`, 0..1, is how sure the detector
+    is of a face.
     """
 
     at: float

@@ -86,7 +86,7 @@ class FacePath:
 
     def judge(self, face: Face) -> Estimate:
         """What the network says of one face."""
-        cuts = [face.pixels] if face.second is None else [face.pixels, face.second]
+        cuts = [face.pixels] if face.second is None else [face.pixels, face.second[:, ::-1]]
         logits, embedding = judged(self._network, (standardise(gray)[None, :, :, None] for gray in cuts))
         scores = softmax(logits / self._temperature)
         return Estimate(face.at, "face", scores, reliability(face), face.track, embedded(embedding, self._model))

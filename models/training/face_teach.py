@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from device.inference.scores import told_apart
 from device.ports import Network
 from models.training import loop
 from models.training.face_align import open_graph
-from models.training.face_data import CLASSES
 from models.training.face_network import ExpressionNet, Shape
 
 Teacher: TypeAlias = Callable[[Tensor], Tensor]
@@ -67,12 +67,7 @@ def _trained(net: ExpressionNet) -> Teacher:
 def _quantized(network: Network) -> Teacher:
     def say(crops: Tensor) -> Tensor:
         pictures = crops.cpu().permute(0, 2, 3, 1).numpy()
-        logits = np.stack([logits_of(network.run(picture[None])) for picture in pictures])
+        logits = np.stack([told_apart(network.run(picture[None]))[0] for picture in pictures])
         return torch.from_numpy(logits).softmax(dim=1).to(crops.device)
 
     return say
-
-
-def logits_of(outputs: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the seven logits among a network's outputs, which may hold an embedding, too."""
-    return next(output.ravel() for output in outputs if output.size == CLASSES)
