@@ -154,7 +154,7 @@ def in_room(gray: Gray, side_px: float, random: Random) -> Gray:
 FACES: Final[tuple[Kind[Gray], ...]] = (
     Kind("blur", "sigma, px of a face 48 wide", (0, 0.5, 1, 1.5, 2, 3, 4), blurred),
     Kind("few pixels", "px, width of the picture", (48, 40, 32, 24, 20, 16, 12), shrunk),
-    Kind("far away", "px, face in 640 x 480", (96, 64, 48, 40, 32, 24, 18), in_room, in_scene=True),
+    Kind("far away", "px, face in 640 x 480", (96, 48, 40, 32, 24, 18), in_room, in_scene=True),
     Kind("darkness", "share of the light", (1, 0.5, 0.25, 0.12, 0.06, 0.03), darkened),
     Kind("grain", "gray levels", (0, 5, 10, 20, 40, 70), speckled),
     Kind("leaning head", "degrees", (0, 15, 30, 45, 60, 90), tilted),
@@ -233,12 +233,12 @@ def voice_kinds(noises: Sequence[Sound]) -> tuple[Kind[Sound], ...]:
         return in_noise(sound, noises[random.integers(len(noises))], ratio_db) if math.isfinite(ratio_db) else sound
 
     return (
-        Kind("noise", "dB, speech over noise", (math.inf, 30, 20, 10, 5, 0, -5), noisy),
-        Kind("clipping", "dB over full scale", (0, 6, 12, 18, 24, 30, 40), clipped),
-        Kind("faintness", "dB, peak re full scale", (0, -20, -40, -50, -60, -66), faint),
-        Kind("far field", "dB, direct over reverberant", (math.inf, 10, 5, 0, -5, -10), far_field),
-        Kind("narrow band", "Hz, highest", (8000, 3400, 2000, 1400, 1000, 700), muffled),
-        Kind("shortness", "s", (math.inf, 2, 1.5, 1, 0.7, 0.5, 0.35), cut_short),
+        Kind("noise", "dB, speech over noise", (math.inf, 20, 10, 5, 0, -5), noisy),
+        Kind("clipping", "dB over full scale", (0, 12, 18, 24, 40), clipped),
+        Kind("faintness", "dB, peak re full scale", (0, -40, -50, -60, -66), faint),
+        Kind("far field", "dB, direct over reverberant", (math.inf, 5, 0, -5, -10), far_field),
+        Kind("narrow band", "Hz, highest", (8000, 3400, 2000, 1400, 700), muffled),
+        Kind("shortness", "s", (math.inf, 2, 1, 0.5, 0.35), cut_short),
     )
 
 

@@ -22,8 +22,8 @@ from models.training.report import Figure, Findings, Plot, Table
 HALF: Final = 0.5
 FEWEST: Final = 10  # answers from which an accuracy is told
 FACES_A_CLASS, TEXTS_A_CLASS = 110, 80
-# Every third face, every fourth and every 22nd clip, every second text; the ranges of the reliability functions were
-# fitted on such a part that begins at 0.
+# Every third face, every fourth and every 22nd clip, every second text: a quarter of an hour of a busy core; the ranges
+# of the reliability functions were fitted on such a part that begins at 0.
 SHOWN_FACES, SHOWN_RAVDESS, SHOWN_NEMO, SHOWN_TEXTS = slice(1, None, 3), slice(1, None, 4), slice(11, None, 22), 1
 BANDS: Final = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 PLOT_COLUMNS: Final = 4
