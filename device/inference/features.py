@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -24,6 +25,8 @@ RANGE_DB: Final = 60.0  # what lies further below the loud frames is the room, n
 LOUD_PERCENTILE: Final = 95.0  # the loudest twentieth of the frames, not one click, sets the level
 HEADROOM: Final = 1.25
 WINDOW_FRAMES: Final = 160  # 3.2 s: what the network judges at once
+PITCHES: Final = (1.0, 0.92, 1.08)
+"""What every voice is judged at: as it is, and as if the same were said by somebody larger and somebody smaller."""
 
 _HIGH_PASS_HZ: Final = 70.0
 _HIGH_PASS_TAPS: Final = 401  # 25 ms: a gentle slope, delay 12.5 ms
@@ -172,6 +175,24 @@ def windows(picture: Floats, length: int = WINDOW_FRAMES) -> Floats:
     count = int(np.ceil(-missing / (length / 2))) + 1
     starts = np.linspace(0, -missing, count).round().astype(int)
     return np.stack([picture[start : start + length] for start in starts])
+
+
+def views(picture: Floats, pitches: Sequence[float] = PITCHES) -> Iterator[Floats]:
+    """What the network is shown of a picture: each window at each pitch, (1, WINDOW_FRAMES, bands, 1)."""
+    for window in windows(picture):
+        for factor in pitches:
+            yield (window if factor == 1.0 else window @ _moved(factor))[None, :, :, None]
+
+
+@lru_cache(maxsize=8)
+def _moved(factor: float) -> Floats:
+    """Matrix (bands, bands) that multiplies all frequencies of log-mel frames; between bands in straight lines."""
+    ends = hz_to_mel(np.array([LOWEST_HZ, HIGHEST_HZ]))
+    centres_hz = mel_to_hz(np.linspace(ends[0], ends[1], MEL_BANDS + 2))[1:-1]
+    each = np.eye(MEL_BANDS)
+    matrix = np.stack([np.interp(centres_hz / factor, centres_hz, band) for band in each]).astype(np.float32)
+    matrix.setflags(write=False)
+    return matrix
 
 
 def _frozen(array: Doubles) -> Doubles:

@@ -14,7 +14,7 @@ from device.signals import EMOTIONS, Embedding, Moment, Scores
 
 Floats = NDArray[np.float64]
 
-STRENGTH: Final = 0.01
+STRENGTH: Final = 0.1
 """Of the prior that a head changes nothing; chosen in models/training/personal.py, for each speaker on the others."""
 ALONE: Final = 10.0
 """The same where one emotion was shown alone: such moments cannot tell it from others, only move all a little."""

@@ -134,7 +134,7 @@ class VoicePath:
 
     def _judged(self, samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         picture = features.voice_picture(features.high_pass(samples))
-        return judged(self._network, (window[None, :, :, None] for window in features.windows(picture)))
+        return judged(self._network, features.views(picture))
 
 
 def _usable(samples: NDArray[np.floating]) -> Samples:

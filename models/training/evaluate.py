@@ -18,6 +18,7 @@ CHAPTERS: Mapping[str, str] = {
     "face": "models.training.face_evaluate",
     "sequence": "models.training.sequence_evaluate",
     "voice": "models.training.voice_evaluate",
+    "personal": "models.training.personal",
     "text": "models.training.text_evaluate",
     "reliability": "models.training.degrade",
     "fusion": "models.training.fusion_weights",

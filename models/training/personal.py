@@ -28,12 +28,12 @@ PLOT: Final = "personal_voice.png"
 
 NOTE: Final = (
     "UAR on a speaker's clips that were no moments, mean over {draws} draws of the moments; ± is over speakers, in the "
-    "table of speakers over draws. The network was trained with none of these speakers, but its epoch and temperature "
-    "were chosen on them. The prior's strength is chosen for each speaker on the others alone, as speakers of the "
-    "training are too well known to the network to choose it on. RAVDESS has two sentences, each said four times with "
-    'an emotion: there a draw leaves clips of the moments\' own words, so "other sentence" takes moments of one '
-    "sentence and judges the other. \"Of another\" takes another speaker's moments of that corpus in place of one's "
-    "own: what they bring is owed to corpus and language, not to the person."
+    "table of speakers over draws. The network was trained with none of these speakers, but they chose its temperature "
+    "and the epoch of the network that it was started from. The prior's strength is chosen for each speaker on the "
+    "others alone, as speakers of the training are too well known to the network to choose it on. RAVDESS has two "
+    "sentences, each said four times with an emotion: there a draw leaves clips of the moments' own words, so *other "
+    "sentence* takes moments of one sentence and judges the other. *Of another* takes another speaker's moments of "
+    "that corpus in place of one's own: what they bring is owed to corpus and language, not to the person."
 )
 
 
@@ -120,7 +120,7 @@ def gain_of(speaker: Speaker, others: Sequence[Speaker], trial: Trial, strength:
         chosen, judged = drawn(speaker, trial, rng)
         labelled = [speaker.moments[k] for k in chosen]
         if trial.of_another:
-            labelled = [_alike(moment, others[rng.integers(len(others))], rng) for moment in labelled]
+            labelled = [_alike(moment, others, rng) for moment in labelled]
         left, truth = [speaker.moments[k] for k in judged], speaker.truth[judged]
         before = np.array([moment.scores for moment in left])
         after = _corrected(fit(labelled, strength), left)
@@ -192,8 +192,14 @@ def _is_fellow(other: Speaker, one: Speaker) -> bool:
     return other.corpus == one.corpus and other.name != one.name
 
 
-def _alike(moment: Moment, other: Speaker, rng: np.random.Generator) -> Moment:
-    return other.moments[rng.choice(np.flatnonzero(other.truth == EMOTIONS.index(moment.emotion)))]
+def _alike(moment: Moment, others: Sequence[Speaker], rng: np.random.Generator) -> Moment:
+    """A moment of the same emotion of somebody else; one of nEMO's actors never shows surprise."""
+    alike = [[one for one in other.moments if one.emotion == moment.emotion] for other in others]
+    shown = [moments for moments in alike if moments]
+    if not shown:
+        return moment
+    theirs = shown[rng.integers(len(shown))]
+    return theirs[rng.integers(len(theirs))]
 
 
 def _uar(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:

@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from device.inference import features
+from device.inference.scores import told_apart
 from device.signals import EMOTIONS
 from models.training import litert, loop, metrics, shipping, voice_data
 from models.training.loop import Plan, device, quick
 from models.training.voice_augment import Augmentation, Strength
+from models.training.voice_baseline import linear_probe
 from models.training.voice_data import ACTED, Pictures
 from models.training.voice_network import Shape, VoiceNet, as_keras, parameters
 
@@ -180,27 +182,51 @@ def prepared(folder: Path, out: Path) -> Pictures:
     return voice_data.load(path)
 
 
-def about(shape: Shape, teachers: Sequence[nn.Module] = ()) -> dict[str, Any]:
+class Shipped(nn.Module):
+    """A .tflite file that teaches: it judges as on the device, one picture at a time."""
+
+    def __init__(self, path: Path) -> None:
+        from models.training.voice_evaluate import opened
+
+        super().__init__()
+        self._network = opened(path)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, None]:
+        """Return logits (N, 7) of pictures (N, frames, bands)."""
+        said = [self._network.run(picture[None, :, :, None]) for picture in litert.as_numpy(pictures)]
+        logits = np.stack([told_apart(outputs)[0] for outputs in said])
+        return torch.from_numpy(logits).to(pictures.device), None
+
+
+def about(shape: Shape, teachers: Sequence[Path] = (), start: Path | None = None) -> dict[str, Any]:
     """What a checkpoint must agree in."""
-    return {"shape": asdict(shape), "teachers": len(teachers)}
+    names = [teacher.name for teacher in teachers]
+    return {"shape": asdict(shape), "teachers": names, "start": start.name if start else ""}
 
 
-def taught_by(folder: Path) -> nn.Module:
+def trained(folder: Path) -> nn.Module:
     """Return the network of another training, ready to judge."""
     stored = loop.read(folder / "best.pt")["about"]
     return loop.best(VoiceNet(Shape(**stored["shape"])), folder, stored)
+
+
+def teacher(path: Path) -> nn.Module:
+    """Return the network of another training's folder, or that of a .tflite file."""
+    return Shipped(path) if path.suffix == ".tflite" else trained(path)
 
 
 def train(pictures: Pictures, chosen: Any) -> None:
     """Train the network that may be shipped, and export it."""
     shape = Shape(recurrent=chosen.recurrent)
     plan = replace(PLAN, epochs=chosen.epochs, rate=chosen.rate, seed=chosen.seed)
-    teachers = [taught_by(folder) for folder in chosen.teachers]
+    teachers = [teacher(path) for path in chosen.teachers]
     lesson = VoiceLesson(pictures, pictures.held_out, chosen.seed, teachers=teachers, choose=chosen.choose)
-    net = _fit(lesson, plan, chosen.out, about(shape, teachers), chosen.resume)
+    net = _new(shape, plan.seed, chosen.start)
+    stands_for = about(shape, chosen.teachers, chosen.start)
+    loop.fit(net, lesson, plan, chosen.out, stands_for, resume=chosen.resume)
     export(net, lesson.examples(EXAMPLES), chosen.out)
     about_it = {**loop.account(chosen.out), "strength": asdict(lesson.strength), "history": loop.history(chosen.out)}
-    note(chosen.out, about_it)
+    note(chosen.out, about_it | {"linear_probe": linear_probe(pictures, pictures.held_out)})
 
 
 def train_folds(pictures: Pictures, chosen: Any) -> None:
@@ -211,28 +237,38 @@ def train_folds(pictures: Pictures, chosen: Any) -> None:
     rows = {}
     for name, kept in {**splits, "leaky": leaky(pictures, chosen.seed)}.items():
         lesson = VoiceLesson(pictures, kept, chosen.seed)
-        net = _fit(lesson, plan, chosen.out / name, about(shape) | {"split": name}, chosen.resume)
+        net = _new(shape, plan.seed)
+        loop.fit(net, lesson, plan, chosen.out / name, about(shape) | {"split": name}, resume=chosen.resume)
         rows[name] = {corpus: one_uar(one, net) for corpus, one in lesson.measured.items()}
         note(chosen.out, {"folds": {"epochs": plan.epochs, "uar": rows}})
 
 
-def _fit(lesson: VoiceLesson, plan: Plan, out: Path, stands_for: Mapping[str, Any], resume: bool) -> VoiceNet:
-    torch.manual_seed(plan.seed)
-    net = VoiceNet(Shape(**stands_for["shape"])).to(memory_format=torch.channels_last)
-    loop.fit(net, lesson, plan, out, stands_for, resume=resume)
+def _new(shape: Shape, seed: int, start: Path | None = None) -> VoiceNet:
+    torch.manual_seed(seed)
+    net = VoiceNet(shape).to(memory_format=torch.channels_last)
+    if start:
+        net.load_state_dict(trained(start).state_dict())
     return net
 
 
 def export(net: VoiceNet, examples: Sequence[Floats], out: Path) -> None:
-    """Write voice.tflite (int8) and voice_float.tflite; TrainingError where the graph is not the network."""
+    """Write voice_float.tflite and voice.tflite (int8); TrainingError where the graph is not the network.
+
+    What int8 adds to each logit in the mean over the examples is taken off its bias (Nagel et al. 2019).
+    """
     litert.quiet()
     net = net.float().cpu().eval()
     graph = as_keras(net)
     _must_agree(net, graph, examples[:4])
     loop.write_whole(out / "voice_float.tflite", lambda path: path.write_bytes(litert.as_litert(graph)))
-    loop.write_whole(out / "voice.tflite", lambda path: path.write_bytes(litert.as_litert(graph, examples)))
+    small, seen = out / "voice.tflite", torch.from_numpy(np.concatenate(examples)[..., 0])
+    loop.write_whole(small, lambda path: path.write_bytes(litert.as_litert(graph, examples)))
+    with torch.inference_mode():
+        net.logits.bias += (net(seen)[0] - Shipped(small)(seen)[0]).mean(dim=0)
+    corrected = as_keras(net)
+    loop.write_whole(small, lambda path: path.write_bytes(litert.as_litert(corrected, examples)))
     note(out, {"parameters": parameters(net), "embedding": net.shape.embedding})
-    print(f"{out / 'voice.tflite'} written; `python -m models.training.evaluate voice` measures what is shipped")
+    print(f"{small} written; `python -m models.training.evaluate voice` measures what is shipped")
 
 
 def _must_agree(net: VoiceNet, graph: Any, examples: Sequence[Floats]) -> None:
@@ -277,8 +313,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = loop.arguments("voice", __doc__, PLAN.epochs, PLAN.rate, PLAN.seed)
     parser.add_argument("--recurrent", action="store_true", help="a GRU in place of convolutions over time")
     parser.add_argument(
-        "--teachers", type=Path, nargs="*", default=[], help="folders of trained networks to learn from"
+        "--teachers", type=Path, nargs="*", default=[], help="trainings' folders or .tflite files to learn from"
     )
+    parser.add_argument("--start", type=Path, help="folder of a training from whose network this one goes on")
     parser.add_argument("--choose", action="store_true", help="stop early: the held-out actors choose the epoch")
     parser.add_argument("--folds", type=int, default=0, help="train so many folds by speaker, and a leaky split")
     parser.add_argument("--fold-epochs", type=int, default=FOLD_EPOCHS)

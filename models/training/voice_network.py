@@ -25,91 +25,83 @@ NORM_MOMENTUM = 0.05  # of batch statistics: an epoch has few steps
 class Shape:
     """Channels of the stem and the stages, of the steps in time and of the embedding.
 
-    A stage shrinks (time, pitch) by its stride, then come its residual blocks. Steps are mixed over time by two
-    convolutions or, if `recurrent`, by a GRU in both directions.
+    A stage shrinks (time, pitch) by its stride; the first `early` of them are pooled on their own, too. Steps are mixed
+    over time by two convolutions or, if `recurrent`, by a GRU in both directions.
     """
 
     stem: int = 16
-    channels: tuple[int, ...] = (32, 48, 80)
-    strides: tuple[Pair, ...] = ((1, 2), (2, 2), (1, 2))
-    blocks: tuple[int, ...] = (0, 1, 1)
-    steps: int = 112
+    channels: tuple[int, ...] = (32, 48, 64, 96)
+    strides: tuple[Pair, ...] = ((1, 2), (2, 2), (1, 1), (1, 2))
+    early: int = 2
+    steps: int = 128
     embedding: int = 96
     recurrent: bool = False
     dropout: float = 0.3
 
-    @property
-    def stacked(self) -> int:
-        """Channels of a step: those of the last stage in each band of pitch that is left."""
-        shrunk = 2 * int(np.prod([stride for _, stride in self.strides]))
-        return self.channels[-1] * (MEL_BANDS // shrunk)
+    def stacked(self, stages: int) -> int:
+        """Channels of a step after so many stages: those of the last one in each band of pitch that is left."""
+        shrunk = 2 * int(np.prod([stride for _, stride in self.strides[:stages]]))
+        return self.channels[stages - 1] * (MEL_BANDS // shrunk)
 
 
 class VoiceNet(nn.Module):
     """Pictures (N, WINDOW_FRAMES, MEL_BANDS) to logits (N, 7) and embeddings (N, `shape.embedding`).
 
     Convolutions shrink pitch faster than time; what remains of pitch becomes channels of 40 steps, which are mixed over
-    time and pooled by attention (one learned weight a step), mean and largest value, beside their mean before mixing.
+    time and pooled by attention (one learned weight a step), mean and largest value. Mean and largest value of an early
+    stage stand beside them: its plain statistics tell much.
     """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
         self.stem = _Conv(1, shape.stem, (5, 5), (2, 2))
-        self.stages = nn.Sequential(*_stages(shape))
-        self.narrow = _Conv(shape.stacked, shape.steps, (1, 1))
+        self.stages = nn.ModuleList(_stages(shape))
+        self.narrow = _Conv(shape.stacked(len(shape.channels)), shape.steps, (1, 1))
         self.mixer = _Gru(shape.steps) if shape.recurrent else _Mixer(shape.steps)
         self.attention = nn.Conv2d(shape.steps, 1, 1)
-        self.embed = _Conv(3 * shape.steps + shape.stacked, shape.embedding, (1, 1))
-        self.dropout = nn.Dropout(shape.dropout)
+        self.embed = _Conv(3 * shape.steps + 2 * shape.stacked(shape.early), shape.embedding, (1, 1))
+        self.dropped_bands, self.dropout = nn.Dropout2d(0.1), nn.Dropout(shape.dropout)
         self.logits = nn.Linear(shape.embedding, len(EMOTIONS))
         nn.init.zeros_(self.logits.weight)  # from zero, so that the first steps need not unlearn chance
         nn.init.zeros_(self.logits.bias)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Judge normalised pictures."""
-        cells = (CONTRAST * pictures - CONTRAST / 2)[:, None].contiguous(memory_format=torch.channels_last)
-        cells = self.stages(self.stem(cells))
-        stacked = cells.permute(0, 3, 1, 2).flatten(1, 2)[..., None]  # (N, bands * channels, steps, 1)
-        steps = self.mixer(self.narrow(stacked))
+        seen = [self.stem((CONTRAST * pictures - CONTRAST / 2)[:, None].contiguous(memory_format=torch.channels_last))]
+        for stage in self.stages:
+            seen.append(stage(seen[-1]))
+        early, last = _steps(seen[self.shape.early]), _steps(self.dropped_bands(seen[-1]))
+        steps = self.mixer(self.narrow(last))
         weights = self.attention(steps).softmax(dim=2)
-        pools = [(weights * steps).sum(dim=2), steps.amax(dim=2), steps.mean(dim=2), stacked.mean(dim=2)]
+        pools = [(weights * steps).sum(dim=2), steps.amax(dim=2), steps.mean(dim=2)]
+        pools += [early.amax(dim=2), early.mean(dim=2)]
         embedding = self.embed(torch.cat(pools, dim=1)[..., None]).flatten(1)
         return self.logits(self.dropout(embedding)).float(), embedding.float()
+
+
+def _steps(cells: Tensor) -> Tensor:
+    """Cells (N, channels, time, bands) as steps in time (N, bands * channels, time, 1)."""
+    return cells.permute(0, 3, 1, 2).flatten(1, 2)[..., None]
 
 
 class _Conv(nn.Module):
     """Convolution with the padding of TensorFlow's "same" (the odd cell goes behind), normalisation, rectifier."""
 
-    def __init__(
-        self, wide: int, out: int, size: Pair, stride: Pair = (1, 1), *, dilation: int = 1, active: bool = True
-    ) -> None:
+    def __init__(self, wide: int, out: int, size: Pair, stride: Pair = (1, 1), dilation: int = 1) -> None:
         super().__init__()
         before, after = zip(*(_margins(*sides, dilation) for sides in zip(size, stride, strict=True)), strict=True)
         self.pad = nn.ZeroPad2d((before[1], after[1], before[0], after[0]))
         self.conv = nn.Conv2d(wide, out, size, stride, dilation=(dilation, 1), bias=False)
         self.norm = nn.BatchNorm2d(out, momentum=NORM_MOMENTUM)
-        self.active = active
 
     def forward(self, cells: Tensor) -> Tensor:
-        out: Tensor = self.norm(self.conv(self.pad(cells)))
-        return torch.relu(out) if self.active else out
+        return torch.relu(self.norm(self.conv(self.pad(cells))))
 
 
 def _margins(size: int, stride: int, dilation: int) -> tuple[int, int]:
     missing = max(0, (size - 1) * dilation + 1 - stride)
     return missing // 2, missing - missing // 2
-
-
-class _Block(nn.Module):
-    def __init__(self, wide: int) -> None:
-        super().__init__()
-        self.first = _Conv(wide, wide, (3, 3))
-        self.second = _Conv(wide, wide, (3, 3), active=False)
-        nn.init.constant_(self.second.norm.weight, 0.2)  # near the identity at first: trains quicker
-
-    def forward(self, cells: Tensor) -> Tensor:
-        return torch.relu(cells + self.second(self.first(cells)))
 
 
 class _Mixer(nn.Module):
@@ -140,11 +132,9 @@ class _Gru(nn.Module):
 
 def _stages(shape: Shape) -> Iterator[nn.Module]:
     before = shape.stem
-    for wide, stride, blocks in zip(shape.channels, shape.strides, shape.blocks, strict=True):
+    for wide, stride in zip(shape.channels, shape.strides, strict=True):
         yield _Conv(before, wide, (3, 3), stride)
-        yield from (_Block(wide) for _ in range(blocks))
         before = wide
-    yield nn.Dropout2d(0.1)
 
 
 def parameters(net: VoiceNet) -> int:
@@ -162,17 +152,18 @@ def as_keras(net: VoiceNet) -> Any:
     from keras import Input, Model, layers
 
     picture = Input((WINDOW_FRAMES, MEL_BANDS, 1), batch_size=1)
-    cells = _keras_conv(layers.Rescaling(CONTRAST, -CONTRAST / 2)(picture), net.stem)
-    for module in net.stages:
-        cells = _keras_stage(cells, module)
-    stacked = layers.Reshape((cells.shape[1], 1, net.shape.stacked))(cells)
-    steps = _keras_mixed(_keras_conv(stacked, net.narrow), net.mixer)
-    weights = layers.Softmax(axis=1)(_flat(layers, _keras_attention(steps, net.attention), 1))
-    flat = _flat(layers, steps, net.shape.steps)
+    seen = [_keras_conv(layers.Rescaling(CONTRAST, -CONTRAST / 2)(picture), net.stem)]
+    for stage in net.stages:
+        seen.append(_keras_conv(seen[-1], stage))
+    early, last = (_keras_steps(layers, cells) for cells in (seen[net.shape.early], seen[-1]))
+    steps = _keras_mixed(_keras_conv(last, net.narrow), net.mixer)
+    weights = layers.Softmax(axis=1)(_flat(layers, _keras_attention(steps, net.attention)))
+    flat = _flat(layers, steps)
     pools = [layers.Flatten()(layers.Dot(axes=1)([weights, flat]))]
-    pools += [layers.GlobalMaxPooling1D()(flat), layers.GlobalAveragePooling1D()(flat)]
-    pools += [layers.GlobalAveragePooling2D()(stacked)]
-    pooled = layers.Reshape((1, 1, 3 * net.shape.steps + net.shape.stacked))(layers.Concatenate()(pools))
+    for each in (flat, _flat(layers, early)):
+        pools += [layers.GlobalMaxPooling1D()(each), layers.GlobalAveragePooling1D()(each)]
+    pooled = layers.Concatenate()(pools)
+    pooled = layers.Reshape((1, 1, pooled.shape[1]))(pooled)
     embedding = layers.Flatten(name="embedding")(_keras_conv(pooled, net.embed))
     dense = layers.Dense(len(EMOTIONS), name="logits")
     logits = dense(embedding)
@@ -180,28 +171,23 @@ def as_keras(net: VoiceNet) -> Any:
     return Model(picture, [logits, embedding])
 
 
-def _flat(layers: Any, steps: Any, wide: int) -> Any:
-    return layers.Reshape((steps.shape[1], wide))(steps)
+def _keras_steps(layers: Any, cells: Any) -> Any:
+    return layers.Reshape((cells.shape[1], 1, cells.shape[2] * cells.shape[3]))(cells)
+
+
+def _flat(layers: Any, steps: Any) -> Any:
+    return layers.Reshape((steps.shape[1], steps.shape[3]))(steps)
 
 
 def _keras_conv(cells: Any, module: _Conv) -> Any:
     from keras import layers
 
-    conv, active = module.conv, "relu" if module.active else None
-    settings = {"strides": conv.stride, "dilation_rate": conv.dilation, "padding": "same", "activation": active}
+    conv = module.conv
+    settings = {"strides": conv.stride, "dilation_rate": conv.dilation, "padding": "same", "activation": "relu"}
     layer = layers.Conv2D(conv.out_channels, conv.kernel_size, **settings)
     out = layer(cells)
     layer.set_weights(litert.folded(conv, module.norm))
     return out
-
-
-def _keras_stage(cells: Any, module: nn.Module) -> Any:
-    from keras import layers
-
-    if isinstance(module, _Block):
-        inner = _keras_conv(_keras_conv(cells, module.first), module.second)
-        return layers.ReLU()(layers.Add()([cells, inner]))
-    return _keras_conv(cells, module) if isinstance(module, _Conv) else cells
 
 
 def _keras_attention(steps: Any, conv: nn.Conv2d) -> Any:
@@ -228,7 +214,7 @@ def _keras_gru(steps: Any, gru: nn.GRU) -> Any:
     """Unrolled: the converter has no full int8 for a rolled one."""
     from keras import layers
 
-    flat = _flat(layers, steps, gru.input_size)
+    flat = _flat(layers, steps)
     layer = layers.Bidirectional(layers.GRU(gru.hidden_size, return_sequences=True, unroll=True))
     out = layer(flat)
     layer.set_weights([weights for way in ("", "_reverse") for weights in _gru_weights(gru, way)])

@@ -109,6 +109,25 @@ def test_windows_cover_every_frame(length: int, count: int) -> None:
     assert set(range(1, length + 1)) <= set(windows[:, :, 0].ravel().astype(int).tolist())
 
 
+def test_every_window_is_shown_at_every_pitch() -> None:
+    at = np.arange(2 * RATE_HZ) / RATE_HZ
+    plain, lower, higher = features.views(features.voice_picture(np.sin(2 * np.pi * 1_000 * at)))
+    assert plain.shape == lower.shape == higher.shape == (1, features.WINDOW_FRAMES, features.MEL_BANDS, 1)
+    said = {
+        factor: next(iter(features.views(features.voice_picture(np.sin(2 * np.pi * 1_000 * factor * at)))))
+        for factor in features.PITCHES
+    }
+    for view, factor in zip((plain, lower, higher), features.PITCHES, strict=True):
+        heard, wanted = view[0, 60:100, :, 0].mean(axis=0), said[factor][0, 60:100, :, 0].mean(axis=0)
+        assert np.argmax(heard) == pytest.approx(np.argmax(wanted), abs=1)
+        assert np.corrcoef(heard, wanted)[0, 1] > 0.9
+
+
+def test_moving_a_flat_picture_changes_nothing() -> None:
+    flat = np.full((200, features.MEL_BANDS), 0.5, np.float32)
+    assert [view.min() for view in features.views(flat)] == pytest.approx([0.5] * 2 * len(features.PITCHES))
+
+
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000])
 def test_resampling_keeps_pitch_and_level(rate_hz: int) -> None:
     at = np.arange(rate_hz) / rate_hz

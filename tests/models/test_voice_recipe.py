@@ -19,6 +19,7 @@ import torch  # noqa: E402
 from device.inference import features  # noqa: E402
 from models.training import litert, loop, voice, voice_data, voice_evaluate  # noqa: E402
 from models.training.voice_augment import Augmentation, Strength, normalised  # noqa: E402
+from models.training.voice_baseline import linear_probe  # noqa: E402
 from models.training.voice_network import Shape, VoiceNet, as_keras, parameters  # noqa: E402
 from tests.models.voice_corpora import change_csv, write_corpora  # noqa: E402
 
@@ -65,9 +66,32 @@ def test_a_resumed_training_goes_on_where_it_stopped(out: Path) -> None:
 
 def test_a_network_learns_from_others(few: None, folder: Path, out: Path, tmp_path: Path) -> None:
     shutil.copy(out / "pictures.npz", tmp_path)
-    words = ["--data", str(folder), "--out", str(tmp_path), "--epochs", "1", "--teachers", str(out), str(out)]
-    assert voice.main(words) == 0
-    assert loop.account(tmp_path)["teachers"] == 2
+    words = [
+        "--data",
+        str(folder),
+        "--out",
+        str(tmp_path),
+        "--epochs",
+        "1",
+        "--teachers",
+        str(out),
+        str(out / "voice.tflite"),
+    ]
+    assert voice.main([*words, "--start", str(out)]) == 0
+    assert loop.account(tmp_path)["teachers"] == [out.name, "voice.tflite"]
+    assert loop.account(tmp_path)["start"] == out.name
+
+
+def test_a_file_teaches_what_its_network_would(out: Path) -> None:
+    pictures = torch.rand(3, features.WINDOW_FRAMES, features.MEL_BANDS)
+    with torch.inference_mode():
+        said = [voice.teacher(path)(pictures)[0].numpy() for path in (out, out / "voice_float.tflite")]
+    assert said[0] == pytest.approx(said[1], abs=1e-3)
+
+
+def test_a_start_is_where_a_training_begins(out: Path) -> None:
+    begun, wanted = voice._new(Shape(), 1, out).state_dict(), voice.trained(out).state_dict()
+    assert all(torch.equal(begun[name], wanted[name]) for name in wanted)
 
 
 def test_folds_and_the_leaky_split_are_noted(few: None, folder: Path, out: Path, tmp_path: Path) -> None:
@@ -133,6 +157,10 @@ def test_a_set_without_a_clip_to_train_with_is_told(pictures: voice_data.Picture
         voice.VoiceLesson(pictures, np.ones(len(pictures.clip), bool), seed=1)
 
 
+def test_statistics_of_a_picture_tell_pitches_apart(pictures: voice_data.Pictures) -> None:
+    assert linear_probe(pictures, pictures.held_out)["ravdess"] >= 0.5  # by chance 0.14
+
+
 # -- augmentation ------------------------------------------------------------------------------------------------------
 
 AS_IT_IS = Strength(1.0, 1.0, 1.0, noise_share=0, echo_share=0, colour_db=0, mask_frames=0, mask_bands=0)
@@ -192,7 +220,7 @@ def test_every_emotion_is_drawn_equally_often(pictures: voice_data.Pictures) -> 
 def test_the_graph_is_the_network(recurrent: bool) -> None:
     litert.quiet()
     torch.manual_seed(2)
-    net = VoiceNet(Shape(recurrent=recurrent, steps=16, channels=(8, 8, 8), stem=4, embedding=12))
+    net = VoiceNet(Shape(recurrent=recurrent, steps=16, channels=(8, 8, 8, 8), stem=4, embedding=12))
     for _ in range(3):
         net.train()(torch.rand(4, 160, 64))  # so that the normalisation has statistics
     torch.nn.init.normal_(net.logits.weight)
@@ -243,6 +271,6 @@ def test_measures_go_through_the_code_of_the_device(shipped: Path, folder: Path,
     assert findings.details["bytes"] == (shipped / "voice" / "voice.tflite").stat().st_size
     assert {plot.file for plot in findings.plots} == {path.name for path in tmp_path.iterdir()}
     titles = [table.title for table in findings.tables]
-    assert "Folds by speaker, UAR" in titles
+    assert {"Folds by speaker, UAR", "What the parts of the path bring"} <= set(titles)
     assert all(len(row) == len(table.columns) for table in findings.tables for row in table.rows)
     assert findings.figures[0].aim == 0.75
