@@ -25,6 +25,14 @@ SEED: Final = 1
 STRENGTHS: Final = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 FOUR: Final[tuple[Emotion, ...]] = ("angry", "happy", "sad", "neutral")
 PLOT: Final = "personal_voice.png"
+PLOTTED: Final = {
+    "1 of each": "1 of each",
+    "3 of each": "3 of each",
+    "5 of each": "5 of each",
+    "3, other words": "3 of each, other sentence",
+    "3 of another": "3 of each, of another",
+    "3 neutral": "3 neutral only",
+}
 
 NOTE: Final = (
     "UAR on a speaker's clips that were no moments, mean over {draws} draws of the moments; ± is over speakers, in the "
@@ -219,7 +227,7 @@ def findings(found: Mapping[str, Any], plots_folder: Path) -> report.Findings:
     """Return the tables of what `measured` found, and draw its plot."""
     gains = {title: [_gain(one) for one in rows.values()] for title, rows in found["trials"].items()}
     plots.spread(
-        {title: values for title, values in gains.items() if "of each" in title or "neutral" in title},
+        {short: gains[title] for short, title in PLOTTED.items()},
         plots_folder / PLOT,
         "Voice: gain of a head of one's own",
         "gain in UAR",
