@@ -130,7 +130,7 @@ def high_pass(samples: NDArray[np.floating]) -> Floats:
     if not len(samples):
         return np.zeros(0, dtype=np.float32)
     taps = high_pass_taps()
-    size = len(samples) + len(taps) - 1
+    size = 1 << (len(samples) + len(taps) - 2).bit_length()  # 2 s of a prime number of samples take 20 times as long
     spectrum = np.fft.rfft(samples, size) * np.fft.rfft(taps, size)
     middle = len(taps) // 2
     return np.fft.irfft(spectrum, size)[middle : middle + len(samples)].astype(np.float32)

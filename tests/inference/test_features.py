@@ -82,6 +82,13 @@ def test_high_pass_removes_offset_and_rumble_but_not_voices() -> None:
     assert_allclose(features.high_pass(voice)[middle], voice[middle], atol=0.02)
 
 
+@pytest.mark.parametrize("count", [1, 400, 1_001, 8_191])
+def test_high_pass_equals_a_plain_convolution(count: int) -> None:
+    noise = np.random.default_rng(count).normal(size=count)
+    wanted = np.convolve(noise, features.high_pass_taps())[len(features.high_pass_taps()) // 2 :][:count]
+    assert_allclose(features.high_pass(noise), wanted, atol=1e-6)
+
+
 def test_level_of_the_recording_cancels(samples: np.ndarray) -> None:
     assert_allclose(features.voice_picture(samples * 0.01), features.voice_picture(samples), atol=1e-3)
 
