@@ -30,7 +30,7 @@ PICTURE_SEED = 1  # of the rooms that the pictures are made with
 BATCH = 32
 DRAWS = {"ravdess": 1800, "nemo": 1750, "plain_speech": 350, "emospeech_in_background": 100}  # an epoch
 PLAN = Plan(epochs=60, rate=1.5e-3, seed=20, decay=0.03, average=0.995, clip=2.0)
-FOLD_EPOCHS = 12
+FOLD_EPOCHS = 26
 LEAKY_SHARE = 0.2
 CLEAN_SHARE = 0.5  # of the drawn clips; the others lie in rooms
 SMOOTHING = 0.06
@@ -240,7 +240,7 @@ def train_folds(pictures: Pictures, chosen: Any) -> None:
         net = _new(shape, plan.seed)
         loop.fit(net, lesson, plan, chosen.out / name, about(shape) | {"split": name}, resume=chosen.resume)
         rows[name] = {corpus: one_uar(one, net) for corpus, one in lesson.measured.items()}
-        note(chosen.out, {"folds": {"epochs": plan.epochs, "uar": rows}})
+        note(chosen.out, {"folds": {"epochs": plan.epochs, "rate": plan.rate, "uar": rows}})
 
 
 def _new(shape: Shape, seed: int, start: Path | None = None) -> VoiceNet:
