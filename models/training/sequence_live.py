@@ -18,7 +18,7 @@ from models.training.degradations import speckled
 from models.training.face_data import TEST_SUBJECTS
 from models.training.report import Table
 from models.training.sequence_data import FRAMES, NEUTRAL, Ints, Sequences, load_sequences, neutral_faces
-from models.training.sequence_personal import Shown, cost_of_neutral, measure
+from models.training.sequence_personal import Shown, effect_of_neutral, measure
 
 FRAME_S = 1 / 30  # CK+ was filmed at 30 pictures a second
 LEAST_RELIABILITY = 1e-3  # so that a sequence of faces that cannot be relied on is judged all the same
@@ -35,8 +35,8 @@ NOISES: Mapping[float, str] = {0.0: "as filmed", 15.0: "noise of 15 gray levels"
 
 NOTE = (
     "{sequences} sequences of {people} subjects of CK+ whom the network was not trained on (its epoch was chosen on "
-    "them, among others); no contempt. Put right and spoilt: sequences beside the last frame alone. All three frames "
-    "of CK+48 are taken at the peak; the noise is another one in each."
+    "them, among others); no contempt. Put right and spoilt: sequences beside the last frame alone. The three "
+    "frames of CK+48 are taken near the peak, the first shows a little less; the noise is another one in each."
 )
 
 
@@ -109,7 +109,7 @@ def own_heads(look: Look, films: Sequences, data: Path) -> dict[str, Any]:
     faces = rng.permutation(neutral_faces(data, "public"))[:NEUTRAL_FACES]
     calm = _shown(looked_at(look, faces[:, None]), np.full(len(faces), NEUTRAL), np.full(len(faces), -1))
     shown = _shown(said, films.labels, films.subjects)
-    return {**measure(shown, SEED), "one neutral, somebody else's": cost_of_neutral(shown, calm, rng)}
+    return {**measure(shown, SEED), "one neutral, somebody else's": effect_of_neutral(shown, calm, rng)}
 
 
 def _shown(said: Judgements, labels: Ints, subjects: Ints) -> Shown:

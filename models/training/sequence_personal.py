@@ -23,13 +23,13 @@ MODEL = "frames"  # the name under which the embeddings of one network go togeth
 Floats: TypeAlias = NDArray[np.float32]
 
 NOTE = (
-    "Accuracy on those sequences of a person that were no moments, the mean over people; the embedding has seen nobody "
-    "of CK+. In CK+48 nobody is neutral and nobody shows an emotion twice, so the other sequences are always of other "
-    "emotions: whether a moment helps with its own emotion on another day cannot be measured with it. Within the same "
-    "movement (moment: first frame, judged: last) it is the most that such a head could bring. What moments of "
-    "somebody else bring as well is owed to the kind of picture, not to the person. One neutral: a face of FER2013, so "
-    "of somebody else; it can only cost here. The shipped network is judged on the subjects that its recipe keeps "
-    "back, through the device's own code."
+    "Accuracy on those sequences of a person that were no moments, the mean over people; no network has seen those "
+    "whom it judges. In CK+48 nobody is neutral and nobody shows an emotion twice, so the other sequences are always "
+    "of other emotions: whether a moment helps with its own emotion on another day cannot be measured with it. Within"
+    " the same movement (moment: first frame, judged: last) it is the most that such a head could bring. What moments"
+    " of somebody else bring as well is owed to the kind of picture, not to the person. One neutral: a face of "
+    "FER2013, so of somebody else, which tells what such a moment does to the other emotions. The shipped network is "
+    "judged on the subjects that its recipe keeps back, through the device's own code."
 )
 
 
@@ -97,10 +97,10 @@ def gains_within(shown: Shown) -> dict[str, Any]:
     return _told(np.array(rows))
 
 
-def cost_of_neutral(shown: Shown, neutral: Shown, rng: np.random.Generator) -> dict[str, Any]:
+def effect_of_neutral(shown: Shown, neutral: Shown, rng: np.random.Generator) -> dict[str, Any]:
     """Return the same for one moment of each person, a neutral face of somebody else, on all that the person shows.
 
-    CK+48 has no neutral face, so nothing can be gained here: it is what such a moment costs the other emotions.
+    CK+48 has no neutral face: so it is what such a moment does to the other emotions, for which it brings nothing.
     """
     rows = []
     for own in shown.people(1):

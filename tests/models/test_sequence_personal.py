@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.training.sequence_personal import Shown, cost_of_neutral, gains, gains_within
+from models.training.sequence_personal import Shown, effect_of_neutral, gains, gains_within
 
 
 def _people(count: int, wrong: bool) -> Shown:
@@ -31,13 +31,13 @@ def test_only_people_with_a_sequence_left_to_judge_count() -> None:
     assert gains(fewer, 1, np.random.default_rng(0))["people"] == 3
 
 
-def test_a_neutral_moment_can_only_cost_those_who_show_none() -> None:
+def test_a_neutral_moment_brings_nothing_to_those_whose_every_emotion_is_seen() -> None:
     calm = Shown(
         2 * np.eye(7, dtype=np.float32)[[6, 6], None],
         np.ones((2, 1, 8), np.float32),
         np.array([6, 6]),
         np.array([-1, -1]),
     )
-    found = cost_of_neutral(_people(4, wrong=False), calm, np.random.default_rng(0))
+    found = effect_of_neutral(_people(4, wrong=False), calm, np.random.default_rng(0))
     assert (found["people"], found["before"], found["by_another"]) == (4, 1, None)
     assert found["gain"] <= 0
