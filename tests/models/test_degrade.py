@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,3 +190,12 @@ def test_missing_answers_are_no_answers() -> None:
     assert said.answered.tolist() == [False, True]
     assert said.right(np.array([0, 2])).tolist() == [True]
     assert said.reliability.tolist() == [0.0, 0.7]
+
+
+def test_of_the_shipped_models_reliability_falls_first_for_nearly_all_that_spoils() -> None:
+    metrics = Path(__file__).parents[2] / "models" / "reliability" / "metrics.json"
+    report = json.loads(metrics.read_text(encoding="utf-8"))["report"]
+    (table,) = (table for table in report["tables"] if table["title"] == "What falls first as inputs get worse")
+    first = [row[table["columns"].index("first")] for row in table["rows"]]
+    assert len(first) == 20
+    assert first.count("reliability") >= 5 * first.count("accuracy")
