@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -102,3 +105,11 @@ def test_the_device_pools_as_the_weights_were_learned() -> None:
             scores = tuple(map(float, cases.scores[case, number]))
             state = state.heard(Estimate(0.0, name, scores, float(cases.reliability[case, number])))  # type: ignore[arg-type]
         assert fuse(state.evidence, 0.0).scores == pytest.approx(expected)
+
+
+def test_the_shipped_weights_are_as_good_as_the_learned_ones() -> None:
+    metrics = Path(__file__).parents[2] / "models" / "fusion" / "metrics.json"
+    cases = json.loads(metrics.read_text(encoding="utf-8"))["cases"]
+    shipped = cases["linear, as shipped"]
+    assert shipped["weights"] == [SENSE_WEIGHTS[name] for name in ("face", "voice", "text")]
+    assert shipped["right"] >= cases["linear, learned"]["right"] - 0.005
