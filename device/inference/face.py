@@ -155,7 +155,7 @@ def _share(value: float, limits: tuple[float, float]) -> float:
 
 
 def _face(rgb: Pixels, seen: Detection, at: float = 0.0, name: str = "") -> Face:
-    # two cuts: judged together they meet FER2013 PublicTest's majority in 90.7 %, the upright one alone in 89.1 %
+    # two cuts: judged together they meet FER2013 PublicTest's majority in 90.3 %, the upright one alone in 89.6 %
     gray = aligned(rgb, seen.points)
     return Face(at, gray, seen.box, name, sharpness(gray), turned(seen.points), plain(rgb, seen.box), seen.score)
 

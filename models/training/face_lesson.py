@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,29 +33,28 @@ Part: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Corpus:
-    """The pictures that train, the same as the device cuts them, and the two sets by which an epoch is chosen."""
+    """The pictures that train and the two sets by which an epoch is chosen, each also as the device cuts them."""
 
     train: Faces
-    cut: NDArray[np.uint8]
     public: Faces
     posed: Faces
+    train_cut: NDArray[np.uint8]
+    public_cut: NDArray[np.uint8]
+    posed_cut: NDArray[np.uint8]
 
 
 def read_corpus(data: Path, cache: Path, limit: int = 0) -> Corpus:
     """Read FER2013 and CK+ below `data`, at most `limit` pictures of each part where it is not 0.
 
-    The two sets by which an epoch is chosen hold what the device would cut; `cache` keeps the cuts between runs.
+    `cache` keeps the cuts between runs.
     """
     train = join([for_training(load_fer(data, "train")), load_ckplus(data, test=False)])
     parts = (train, load_fer(data, "public"), load_ckplus(data, test=True))
     train, public, posed = (thinned(part, limit) for part in parts)
     must_hold_every_class(train)
     loop.make_folder(cache)
-    cuts = [
-        as_device_cuts(part.pixels, cache / f"{name}.npz")
-        for name, part in (("train", train), ("public", public), ("posed", posed))
-    ]
-    return Corpus(train, cuts[0], replace(public, pixels=cuts[1]), replace(posed, pixels=cuts[2]))
+    named = (("train", train), ("public", public), ("posed", posed))
+    return Corpus(train, public, posed, *(as_device_cuts(part.pixels, cache / f"{name}.npz") for name, part in named))
 
 
 def thinned(faces: Faces, limit: int) -> Faces:
@@ -89,7 +88,7 @@ class FaceLesson:
 
     def __init__(self, corpus: Corpus, recipe: Recipe) -> None:
         self._corpus, self._recipe = corpus, recipe
-        self._pixels = torch.from_numpy(np.stack([corpus.train.pixels, corpus.cut])).to(loop.device())
+        self._pixels = torch.from_numpy(np.stack([corpus.train.pixels, corpus.train_cut])).to(loop.device())
         self._labels = torch.from_numpy(corpus.train.labels).to(loop.device())
         votes = torch.from_numpy(corpus.train.targets).to(loop.device())
         self._targets = votes.lerp(functional.one_hot(self._labels, CLASSES).float(), recipe.labels)
@@ -144,8 +143,20 @@ def loss_by_labels(net: nn.Module, batch: Part) -> Tensor:
 
 
 def measure(net: nn.Module, corpus: Corpus) -> dict[str, float]:
-    """Return a float network's accuracies and mean recalls on crops, and a score of them all."""
-    guess, posed = (logits(net, part.pixels).argmax(axis=1) for part in (corpus.public, corpus.posed))
+    """Return a float network's accuracies and mean recalls, and a score of them all."""
+    return rated(*answers(net, corpus), corpus)
+
+
+def answers(net: nn.Module, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a network's mean logits (N, 7) by the device's two cuts, of the public and the posed pictures."""
+    sets = ((corpus.public, corpus.public_cut), (corpus.posed, corpus.posed_cut))
+    public, posed = ((logits(net, cut) + logits(net, faces.pixels[:, :, ::-1])) / 2 for faces, cut in sets)
+    return public, posed
+
+
+def rated(public: NDArray[np.float32], posed: NDArray[np.float32], corpus: Corpus) -> dict[str, float]:
+    """Return what `measure` does, by the logits (N, 7) of the corpus's public and posed pictures."""
+    guess = public.argmax(axis=1)
     majority, plurality = corpus.public.majority(), corpus.public.plurality()
     clear, most = majority >= 0, plurality >= 0
     row = {
@@ -153,7 +164,7 @@ def measure(net: nn.Module, corpus: Corpus) -> dict[str, float]:
         "plurality": metrics.accuracy(plurality[most], guess[most]),
         "recall": metrics.uar(majority[clear], guess[clear]),
         "fer": metrics.accuracy(corpus.public.labels, guess),
-        "posed": metrics.uar(corpus.posed.labels, posed),
+        "posed": metrics.uar(corpus.posed.labels, posed.argmax(axis=1)),
     }
     return {**row, "score": 0.5 * row["plurality"] + 0.25 * row["majority"] + 0.25 * row["recall"]}
 
@@ -168,4 +179,4 @@ def logits(net: nn.Module, pixels: NDArray[np.uint8], size: int = 512) -> NDArra
 
 
 def _standard(pixels: NDArray[np.uint8]) -> Tensor:
-    return standardise(torch.from_numpy(pixels)[:, None].to(loop.device()).float())
+    return standardise(torch.from_numpy(pixels.copy())[:, None].to(loop.device()).float())

@@ -27,6 +27,7 @@ def test_the_measures_are_of_this_file(found: dict[str, Any]) -> None:
     assert found["file"] == {"bytes": len(data), "sha256": digest}
     spec = load_manifest(MODELS)["face"]
     assert (spec.sha256, spec.parameters) == (digest, found["training"]["parameters"])
+    assert spec.embedding == found["training"]["embedding"]
     assert spec.calibration["temperature"] == pytest.approx(found["calibration"]["temperature"], abs=1e-4)
 
 
@@ -35,9 +36,18 @@ def test_the_floor_is_met(found: dict[str, Any]) -> None:
     assert int8["ferplus_plurality_accuracy"] >= 0.82
     assert int8["ferplus_majority_accuracy"] >= 0.90
     assert int8["fer_accuracy"] >= 0.62
-    assert found["file"]["bytes"] <= 800_000
     assert found["latency"]["ratio"] <= 1.0
     assert max(found["calibration"]["ece_plurality"], found["calibration"]["ece_majority"]) <= 0.08
+
+
+def test_the_file_is_as_small_as_was_aimed_at(found: dict[str, Any]) -> None:
+    assert found["file"]["bytes"] <= 400_000
+
+
+def test_it_knows_faces_far_better_than_the_plain_network_of_the_papers(found: dict[str, Any]) -> None:
+    plain = found["training"]["plain_cnn"]["scores"]
+    for name in ("ferplus_majority_accuracy", "ferplus_plurality_accuracy", "fer_accuracy", "ckplus_accuracy"):
+        assert found["int8"][name] > plain[name] + 0.05
 
 
 def test_int8_stays_within_half_a_point_of_float(found: dict[str, Any]) -> None:
