@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ from device.inference.manifest import ModelSpec
 from device.ports import Network
 from device.signals import ModelError
 
+STDERR: Final = Lock()
+"""Held by whoever has standard error elsewhere: of two at once, one would put back what the other put there."""
 WARM_UP_RUNS = 2  # the first run allocates and is several times slower than the rest
 
 
@@ -67,15 +71,19 @@ def _interpreter(data: bytes) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep LiteRT's remarks on its delegate, written past Python, from standard error."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+    """Keep LiteRT's remarks on its delegate, written past Python, from standard error; log lines wait meanwhile."""
+    with STDERR, ExitStack() as at_the_end:
+        for handler in logging.getLogger().handlers:
+            handler.acquire()
+            at_the_end.callback(handler.release)
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 class _LiteRT:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,25 @@ from device.signals import ModelError
 
 MODELS = Path(__file__).parent.parent.parent / "models"
 LITERT = "face_short_range"
+OPENED_TOGETHER = """
+import logging, sys
+from pathlib import Path
+from threading import Thread
+from device.inference.manifest import load_manifest
+from device.inference.network import open_network
+
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+specs = load_manifest(Path(sys.argv[1]))
+
+def work(worker):
+    for turn in range(20):
+        open_network(specs["face_short_range"])
+        logging.info("worker %d, turn %d", worker, turn)
+
+threads = [Thread(target=work, args=(worker,)) for worker in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
 
 
 @pytest.fixture
@@ -31,6 +52,12 @@ def test_a_network_runs_and_gives_float32(spec: ModelSpec) -> None:
     outputs = open_network(spec).run(np.zeros(spec.input_shape, np.float32))
     assert outputs[0].dtype == np.float32
     assert outputs[0].shape == spec.output_shape
+
+
+def test_no_log_line_is_lost_while_others_open_networks() -> None:
+    words = [sys.executable, "-c", OPENED_TOGETHER, str(MODELS)]
+    told = subprocess.run(words, capture_output=True, text=True, check=True, cwd=MODELS.parent).stderr
+    assert sorted(told.splitlines()) == sorted(f"worker {k}, turn {turn}" for k in range(4) for turn in range(20))
 
 
 def test_one_flipped_bit_is_told_with_the_remedy(spec: ModelSpec, tmp_path: Path) -> None:
