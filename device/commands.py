@@ -7,14 +7,12 @@ from types import MappingProxyType
 from typing import Final, cast, get_args
 from unicodedata import category, normalize
 
-from device.signals import EMOTIONS, EVERYONE, ROOM, Command, CommandKind, Strategy
+from device.signals import CALIBRATED, EMOTIONS, EVERYONE, ROOM, Command, CommandKind, Strategy
 
 LONGEST_SENTENCE: Final = 500
 """Characters; a longer text says more than one mood."""
 LONGEST_NAME: Final = 32
 """Characters of a listener's name."""
-CALIBRATED: Final = ("face", "voice")
-"""Senses that a listener can calibrate."""
 
 
 def command(at: float, kind: str, value: str = "", who: str = "room") -> Command:

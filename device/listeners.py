@@ -8,15 +8,13 @@ from typing import Final
 
 from device.fusion import LEAST_RELIABILITY
 from device.inference.personal import Head, fit
-from device.signals import EVERYONE, MOST_MOMENTS, ROOM, AttuneError, Emotion, Estimate, Modality, Moment
+from device.signals import CALIBRATED, EVERYONE, MOST_MOMENTS, ROOM, AttuneError, Emotion, Estimate, Modality, Moment
 
 RECENT_S: Final = 5.0
 """Age of what was sensed up to which a label can mean it."""
 IN_VIEW_S: Final = 2.0
 """Time for which a face counts as in view after it was seen: four searches of the whole picture."""
 MOST_LISTENERS: Final = 20
-SENSES: Final[tuple[Modality, ...]] = ("face", "voice")
-"""Senses whose networks may give an embedding."""
 SENSED: Final[Mapping[Modality, str]] = {"face": "seen", "voice": "heard"}
 
 Key = tuple[str, Modality]
@@ -39,7 +37,7 @@ class Listeners:
 
     def heard(self, estimate: Estimate) -> tuple[Listeners, Estimate]:
         """The state after an estimate, and the estimate as the head of whoever listens corrects it."""
-        if estimate.modality not in SENSES:
+        if estimate.modality not in CALIBRATED:
             return self, estimate
         state = self._noted(estimate)
         head = state._head(estimate)
@@ -53,7 +51,7 @@ class Listeners:
         Raises CalibrationError, saying why, where nobody or more than one may be meant or nothing was sensed.
         """
         self._require_one(at)
-        wanted = [sense for sense in SENSES if modality in ("", sense)]
+        wanted = [sense for sense in CALIBRATED if modality in ("", sense)]
         recent = [self.latest[sense] for sense in wanted if self._is_recent(sense, at)]
         if not recent:
             missed = " or ".join(SENSED[sense] for sense in wanted)
@@ -81,7 +79,7 @@ class Listeners:
         """The state in which all moments together do, or do not, correct what is sensed of whoever is here."""
         heads = {key: head for key, head in self.heads.items() if key[0] != EVERYONE}
         if from_everyone:
-            heads |= _heads(self.moments, {(EVERYONE, sense) for sense in SENSES})
+            heads |= _heads(self.moments, {(EVERYONE, sense) for sense in CALIBRATED})
         return replace(self, from_everyone=from_everyone, heads=heads)
 
     def count(self, who: str) -> int:

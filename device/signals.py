@@ -25,6 +25,8 @@ ROOM: Final = "room"
 """Whoever is here: the name of a listener who gave none."""
 EVERYONE: Final = "everyone"
 """All listeners, where one could be named."""
+CALIBRATED: Final[tuple[Modality, ...]] = ("face", "voice")
+"""Senses that a listener can calibrate: their networks may give an embedding."""
 MOST_MOMENTS: Final = 50
 """Labelled moments of one listener and sense that are kept; a newer one takes the oldest one's place."""
 
