@@ -29,9 +29,8 @@ from device.inference.voice import SileroDetector
 from device.sensors.media import decode_picture, decode_sound
 from device.signals import EMOTIONS, Estimate, Image, Utterance
 from models.training import text_reference
-from models.training.face_align import open_graph
+from models.training.graph import open_file
 from models.training.latency import time_together
-from models.training.text_judge import spec_of
 from tests.daemon import MEDIA, ROOT
 from tests.mosquitto import free_port
 
@@ -110,9 +109,9 @@ def text_steps(runs: int) -> dict[str, Any]:
 def ratios(folder: Path, runs: int) -> dict[str, float]:
     """Our networks' times, and in shares of those of graphs of the shapes that others use, called in turn with them."""
     crop, peer_crop = np.zeros((1, 48, 48, 1), np.float32), np.zeros((1, 64, 64, 1), np.float32)
-    mini_xception = open_graph(MEDIA / "mini_xception.tflite", 64)
+    mini_xception = open_file(MEDIA / "mini_xception.tflite", peer_crop.shape)
     ids = np.random.default_rng(0).integers(0, 10_000, (1, 32))
-    distil_roberta = open_network(spec_of(text_reference.write(folder / "reference.onnx")))
+    distil_roberta = open_file(text_reference.write(folder / "reference.onnx"))
     face, face_ratio = _beside("face", crop, partial(mini_xception.run, peer_crop), runs)
     text, text_ratio = _beside("text", ids, partial(distil_roberta.run, ids), runs)
     return {

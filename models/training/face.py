@@ -13,7 +13,7 @@ import torch
 
 from models.training import loop
 from models.training.face_data import CorpusError, Faces, folder_of, load_ckplus, load_fer
-from models.training.face_export import INT8, export, measure_files, ship_it, write_account
+from models.training.face_export import INT8, export, measure_files, ship_it
 from models.training.face_lesson import (
     Corpus,
     FaceLesson,
@@ -47,11 +47,11 @@ def train(args: argparse.Namespace, corpus: Corpus) -> None:
     net = ExpressionNet(shape)
     if args.start:
         net.load_state_dict(load(args.start).state_dict())
-        write_account(args.out, {"before": loop.account(args.start)})
+        loop.note(args.out, {"before": loop.account(args.start)})
     if not args.export_only:
         loop.fit(net, FaceLesson(corpus, recipe), _plan(args), args.out, about, resume=args.resume)
     account = export(load(args.out), corpus, args.out)
-    write_account(args.out, {**account, **measure_files(args.out, *judged_by(args))})
+    loop.note(args.out, {**account, **measure_files(args.out, *judged_by(args))})
     print(f"wrote {args.out / INT8}; --ship puts it into models/")
 
 
@@ -64,7 +64,7 @@ def reference(args: argparse.Namespace, corpus: Corpus) -> None:
     net = loop.fit(PlainNet(), FaceLesson(corpus, recipe), _plan(args), out, about, resume=args.resume)
     parameters = sum(value.numel() for value in net.parameters())
     scores = measured(InTorch(net), *judged_by(args))[1]
-    write_account(args.out, {"plain_cnn": {"parameters": parameters, **loop.account(out), "scores": scores}})
+    loop.note(args.out, {"plain_cnn": {"parameters": parameters, **loop.account(out), "scores": scores}})
 
 
 def judged_by(args: argparse.Namespace) -> tuple[Faces, Faces]:

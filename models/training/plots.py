@@ -1,4 +1,4 @@
-"""The pictures of docs/models.md: learning, confusion, reliability, degradation and spread, as PNG files."""
+"""The pictures of docs/models.md: learning, confusion, reliability and spread, as PNG files."""
 
 from __future__ import annotations
 
@@ -49,22 +49,6 @@ def reliability_diagram(probs: ArrayLike, y: ArrayLike, path: Path, title: str =
         [sure for _, _, sure in bins], [share for share, _, _ in bins], width=0.04, alpha=0.3, label="share of cases"
     )
     axes.legend(loc="upper left")
-    _save(figure, path)
-
-
-def against(
-    levels: Sequence[str | float], lines: Mapping[str, Sequence[float]], path: Path, title: str, across: str
-) -> None:
-    """Draw shares between 0 and 1, such as accuracy and mean reliability, one line each, against a degradation.
-
-    `levels` are evenly spaced in the order given: from the clean input on the left to the worst on the right.
-    """
-    figure, axes = _figure(title, across, "share")
-    for name, values in lines.items():
-        axes.plot(range(len(levels)), values, marker="o", label=name)
-    axes.set_xticks(range(len(levels)), [str(level) for level in levels])
-    axes.set_ylim(0, 1)
-    figure.legend(loc="outside right upper")
     _save(figure, path)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,13 +19,14 @@ from device.inference.network import open_network
 from device.inference.text import TextCalibration, TextPath, calibration_from, load_tokenizer
 from device.signals import EMOTIONS
 from models.training import text_reference
+from models.training.graph import open_file
 from models.training.latency import time_together
 from models.training.metrics import accuracy, by_class, confusion, ece, macro_f1
 from models.training.plots import confusion_matrix, learning_curve, reliability_diagram
 from models.training.report import Figure, Findings, Plot, Table
 from models.training.text_baseline import baseline_logits
 from models.training.text_data import CORPUS, OTHERS, Texts, load
-from models.training.text_judge import judged, spec_of
+from models.training.text_judge import judged
 from models.training.text_scores import fit_calibration, told_unseen, unseen_half_f1
 
 TRANSFER = tuple(corpus for corpus in OTHERS if corpus != "crowdflower")  # it has no development texts
@@ -255,13 +257,9 @@ def _latency(spec: ModelSpec, words: int) -> dict[str, dict[str, float]]:
     """One text of 32 tokens on one thread, in turn with a graph of DistilRoBERTa's shape and random weights."""
     ids = np.random.default_rng(0).integers(0, words, (1, LATENCY_TOKENS))
     with TemporaryDirectory() as folder:
-        reference = spec_of(text_reference.write(Path(folder) / "reference.onnx"))
-        return time_together({"ours": _runner(spec, ids), "reference": _runner(reference, ids)}, repeats=300)
-
-
-def _runner(spec: ModelSpec, ids: NDArray[np.int64]) -> Callable[[], object]:
-    network = open_network(spec)
-    return lambda: network.run(ids)
+        reference = open_file(text_reference.write(Path(folder) / "reference.onnx"))
+        calls = {"ours": partial(open_network(spec).run, ids), "reference": partial(reference.run, ids)}
+        return time_together(calls, repeats=300)
 
 
 def _sizes(specs: Mapping[str, ModelSpec]) -> dict[str, int]:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from device.inference.network import open_network
 from device.inference.text import TextCalibration, TextPath, load_tokenizer
 from models.training import loop, text_onnx
+from models.training.graph import open_file
 from models.training.shipping import ship, with_values
 from models.training.text_data import CORPUS, Texts, Vocabulary, load
-from models.training.text_judge import judged, spec_of
+from models.training.text_judge import judged
 from models.training.text_network import Encoder, logits_of, read
 from models.training.text_scores import best_thresholds, fit_calibration, multi_label_f1, unseen_half_f1
 
@@ -42,8 +42,7 @@ def export(data: Path, out: Path, vocabulary: Vocabulary, recipe: Mapping[str, A
         "parameters": text_onnx.parameters(student),
         "calibration": asdict(calibration_on(dev, out, vocabulary.common)),
     }
-    text = json.dumps(found, indent=1) + "\n"
-    loop.write_whole(out / "training.json", lambda path: path.write_text(text, encoding="utf-8"))
+    loop.note(out, found)
 
 
 def ship_text(out: Path, models: Path) -> None:
@@ -64,7 +63,7 @@ def _account(stage: Path) -> dict[str, Any]:
 def calibration_on(dev: Texts, out: Path, common: int) -> TextCalibration:
     """Temperature, bias and thresholds that fit the development texts best, by the int8 file in `out`."""
     tokenizer = load_tokenizer((out / "tokenizer.json").read_bytes())
-    path = TextPath(tokenizer, open_network(spec_of(out / "text.onnx")), TextCalibration())
+    path = TextPath(tokenizer, open_file(out / "text.onnx"), TextCalibration())
     logits = judged(path, dev.words)
     one = dev.single()
     temperature, bias = fit_calibration(logits[one], dev.labels[one].argmax(1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -226,7 +226,7 @@ def train(pictures: Pictures, chosen: Any) -> None:
     loop.fit(net, lesson, plan, chosen.out, stands_for, resume=chosen.resume)
     export(net, lesson.examples(EXAMPLES), chosen.out)
     about_it = {**loop.account(chosen.out), "strength": asdict(lesson.strength), "history": loop.history(chosen.out)}
-    note(chosen.out, about_it | {"linear_probe": linear_probe(pictures, pictures.held_out)})
+    loop.note(chosen.out, about_it | {"linear_probe": linear_probe(pictures, pictures.held_out)})
 
 
 def train_folds(pictures: Pictures, chosen: Any) -> None:
@@ -240,7 +240,7 @@ def train_folds(pictures: Pictures, chosen: Any) -> None:
         net = _new(shape, plan.seed)
         loop.fit(net, lesson, plan, chosen.out / name, about(shape) | {"split": name}, resume=chosen.resume)
         rows[name] = {corpus: one_uar(one, net) for corpus, one in lesson.measured.items()}
-        note(chosen.out, {"folds": {"epochs": plan.epochs, "rate": plan.rate, "uar": rows}})
+        loop.note(chosen.out, {"folds": {"epochs": plan.epochs, "rate": plan.rate, "uar": rows}})
 
 
 def _new(shape: Shape, seed: int, start: Path | None = None) -> VoiceNet:
@@ -267,7 +267,7 @@ def export(net: VoiceNet, examples: Sequence[Floats], out: Path) -> None:
         net.logits.bias += (net(seen)[0] - Shipped(small)(seen)[0]).mean(dim=0)
     corrected = as_keras(net)
     loop.write_whole(small, lambda path: path.write_bytes(litert.as_litert(corrected, examples)))
-    note(out, {"parameters": parameters(net), "embedding": net.shape.embedding})
+    loop.note(out, {"parameters": parameters(net), "embedding": net.shape.embedding})
     print(f"{small} written; `python -m models.training.evaluate voice` measures what is shipped")
 
 
@@ -280,13 +280,6 @@ def _must_agree(net: VoiceNet, graph: Any, examples: Sequence[Floats]) -> None:
             raise loop.TrainingError(f"the graph to quantize differs from the trained network by {apart:.4f}")
 
 
-def note(out: Path, what: Mapping[str, Any]) -> None:
-    """Add to out/training.json what only a training knows."""
-    path = out / "training.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    loop.write_whole(path, lambda part: part.write_text(json.dumps({**known, **what}, indent=1) + "\n"))
-
-
 def ship_it(folder: Path, out: Path, models: Path) -> None:
     """Fit the temperature through the device's path and put the model into `models`."""
     from models.training import voice_evaluate as measures
@@ -297,7 +290,7 @@ def ship_it(folder: Path, out: Path, models: Path) -> None:
     heard = {name: measures.heard_in(path, measures.held_out(folder, name, step)) for name, step in steps.items()}
     fitted = measures.calibration([measures.answers(path, sounds) for sounds in heard.values()])
     floats = {name: measures.answers(measures.voice_path(exact), sounds) for name, sounds in heard.items()}
-    note(out, {"float_uar": {name: given.summary()["uar"] for name, given in floats.items()}})
+    loop.note(out, {"float_uar": {name: given.summary()["uar"] for name, given in floats.items()}})
     trained = json.loads((out / "training.json").read_text(encoding="utf-8"))
     shipping.ship(
         models,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 
 from device.config import Voice
 from device.inference.features import RATE_HZ
-from device.inference.manifest import ModelSpec, load_manifest
+from device.inference.manifest import load_manifest
 from device.inference.network import open_network
 from device.inference.utterance import Heard
 from device.inference.voice import JudgedUtterance, SileroDetector, VoicePath
 from device.ports import Network
 from device.signals import EMOTIONS, Utterance
 from models.training import metrics, plots, voice_data
+from models.training.graph import open_file
 from models.training.report import Figure, Findings, Plot, Table
 from models.training.voice_ablation import variations
 from models.training.voice_playback import demo_music, playback_table
@@ -88,8 +88,7 @@ class Answers:
 
 def opened(path: Path) -> Network:
     """Open a .tflite as the device does; it is trusted as it lies there."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return open_network(ModelSpec(path.name, digest, "litert", "", input_shape=INPUT_SHAPE, name="voice", path=path))
+    return open_file(path, INPUT_SHAPE)
 
 
 def voice_path(network: Network, temperature: float = 1.0) -> VoicePath:

@@ -13,7 +13,7 @@ REASON = "{} is not installed: the recipe of the face network is not run (pip in
 torch = pytest.importorskip("torch", reason=REASON.format("torch"))
 pytest.importorskip("tensorflow", reason=REASON.format("tensorflow"))
 
-from models.training import face, face_evaluate, face_export, face_lesson, face_teach, loop, report  # noqa: E402
+from models.training import face, face_evaluate, face_lesson, face_teach, loop, report  # noqa: E402
 from models.training.face_align import open_graph  # noqa: E402
 from models.training.face_augment import Spread, augment, standardise  # noqa: E402
 from models.training.face_network import ExpressionNet, Shape, blended  # noqa: E402
@@ -213,5 +213,5 @@ def test_a_full_disk_keeps_what_was_there(trained: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(loop.TrainingError, match="free some space; the one before is kept"):
-        face_export.write_account(trained, {"more": 1})
+        loop.note(trained, {"more": 1})
     assert (trained / "training.json").read_bytes() == before

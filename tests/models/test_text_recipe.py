@@ -18,8 +18,8 @@ from device.inference.network import open_network  # noqa: E402
 from device.inference.text import TextPath, calibration_from, load_tokenizer  # noqa: E402
 from device.signals import EMOTIONS  # noqa: E402
 from models.training import loop, text, text_evaluate, text_onnx, text_reference  # noqa: E402
+from models.training.graph import open_file  # noqa: E402
 from models.training.text_data import Lines  # noqa: E402
-from models.training.text_judge import spec_of  # noqa: E402
 from models.training.text_network import Encoder, Shape, from_minilm, read, shorter  # noqa: E402
 from tests.models.text_corpus import WIDTH, write_corpus, write_tokenizer, write_weights  # noqa: E402
 
@@ -156,7 +156,7 @@ def test_the_int8_file_says_what_the_float_network_says(tmp_path: Path, pooled: 
     shape = Shape(words=90, width=64, layers=3, heads=2, inner=128, positions=40, outputs=11, pooled=pooled)
     encoder = Encoder(shape).eval()
     text_onnx.write(encoder, tmp_path / "text.onnx")
-    network = open_network(spec_of(tmp_path / "text.onnx"))
+    network = open_file(tmp_path / "text.onnx")
     for length in (3, 17, 40):
         ids = np.random.default_rng(length).integers(0, 90, (1, length))
         with torch.inference_mode():

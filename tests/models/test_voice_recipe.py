@@ -252,7 +252,7 @@ def shipped(out: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory) -
     models = tmp_path_factory.mktemp("models")
     shutil.copy(MODELS / "manifest.toml", models)
     folds = {name: {"ravdess": 0.5, "nemo": 0.4} for name in ("fold-1", "fold-2", "leaky")}
-    voice.note(out, {"folds": {"epochs": 1, "uar": folds}})
+    loop.note(out, {"folds": {"epochs": 1, "uar": folds}})
     assert voice.main(["--data", str(folder), "--out", str(out), "--ship", str(models)]) == 0
     return models
 
