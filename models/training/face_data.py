@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from device.inference.crop import CROP_PX
 from device.signals import EMOTIONS
+from models.training.errors import TrainingError
 
 CLASSES = len(EMOTIONS)
 VOTES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt", "unknown", "no_face")
@@ -20,10 +21,6 @@ TILES_A_ROW, TILES_A_SHEET = 100, 10_000
 FER2013, CKPLUS = "fer2013", "ckplus48.npz"
 POSED_SURE = 0.9  # CK+ is labelled by the posed action; the rest is spread evenly
 TEST_SUBJECTS = 4  # every fourth subject of CK+ is kept for evaluation
-
-
-class CorpusError(Exception):
-    """A corpus is absent or holds what the recipe does not know; the message names the folder and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def load_fer(data: Path, split: str) -> Faces:
     rows = _rows(folder / "labels.csv")
     ours = np.array([row["split"] == split for row in rows])
     if not ours.any():
-        raise CorpusError(f"{folder / 'labels.csv'} holds no picture of split {split!r}")
+        raise TrainingError(f"{folder / 'labels.csv'} holds no picture of split {split!r}")
     if split == "train":
         public = {row["dup_group"] for row in rows if row["split"] != "train"}
         ours &= np.array([row["dup_group"] not in public for row in rows])
@@ -89,10 +86,10 @@ def load_ckplus(data: Path, test: bool) -> Faces:
 
 
 def must_hold_every_class(faces: Faces) -> None:
-    """Raise CorpusError where a class has no picture: a network cannot learn what it never sees."""
+    """Raise TrainingError where a class has no picture: a network cannot learn what it never sees."""
     empty = [EMOTIONS[label] for label in range(CLASSES) if label not in faces.labels]
     if empty:
-        raise CorpusError(f"no picture to train with is labelled {', '.join(empty)}: the corpus is incomplete")
+        raise TrainingError(f"no picture to train with is labelled {', '.join(empty)}: the corpus is incomplete")
 
 
 def join(parts: Sequence[Faces]) -> Faces:
@@ -112,7 +109,7 @@ def folder_of(data: Path) -> Path:
 
 def _present(path: Path) -> Path:
     if not path.exists():
-        raise CorpusError(f"{path} is absent: give the folder that holds {FER2013}/ and {CKPLUS} with --data")
+        raise TrainingError(f"{path} is absent: give the folder that holds {FER2013}/ and {CKPLUS} with --data")
     return path
 
 
@@ -121,7 +118,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         rows = list(csv.DictReader(file))
     absent = {"split", "label", "dup_group", *VOTES} - set(rows[0] if rows else ())
     if absent:
-        raise CorpusError(f"{path} lacks the columns {', '.join(sorted(absent))}, or any row: fetch it anew")
+        raise TrainingError(f"{path} lacks the columns {', '.join(sorted(absent))}, or any row: fetch it anew")
     return rows
 
 
@@ -129,7 +126,7 @@ def _labels(rows: Sequence[dict[str, str]], path: Path) -> NDArray[np.int64]:
     known = {str(label): label for label in range(CLASSES)}
     unknown = sorted({row["label"] for row in rows} - set(known))
     if unknown:
-        raise CorpusError(f"{path}: label {', '.join(unknown)} is unknown: labels are 0..{CLASSES - 1}, as EMOTIONS")
+        raise TrainingError(f"{path}: label {', '.join(unknown)} is unknown: labels are 0..{CLASSES - 1}, as EMOTIONS")
     return np.array([known[row["label"]] for row in rows], np.int64)
 
 
@@ -137,7 +134,7 @@ def _votes(rows: Sequence[dict[str, str]], path: Path) -> NDArray[np.int64]:
     try:
         return np.array([[int(row[name]) for name in VOTES] for row in rows], np.int64)
     except ValueError as error:
-        raise CorpusError(f"{path}: votes are counts, 0 to 10 ({error}): fetch it anew") from error
+        raise TrainingError(f"{path}: votes are counts, 0 to 10 ({error}): fetch it anew") from error
 
 
 def _tiles(folder: Path, count: int) -> NDArray[np.uint8]:
@@ -150,7 +147,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
     sheet = cv2.imread(str(_present(path)), cv2.IMREAD_GRAYSCALE)
     if sheet is None or sheet.shape[0] % CROP_PX or sheet.shape[1] != TILES_A_ROW * CROP_PX:
-        raise CorpusError(f"{path} is no sheet of tiles, {TILES_A_ROW} a row: fetch it anew")
+        raise TrainingError(f"{path} is no sheet of tiles, {TILES_A_ROW} a row: fetch it anew")
     return np.asarray(sheet, np.uint8)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.training import litert, loop
+from models.training.errors import TrainingError
 from models.training.face_align import open_graph
 from models.training.face_augment import standardise
 from models.training.face_data import Faces
@@ -97,13 +98,13 @@ def _must_agree(net: ExpressionNet, graph: Any, crops: Tensor) -> None:
     got = np.concatenate([np.asarray(graph(crop.permute(1, 2, 0)[None].numpy())[0]) for crop in crops])
     apart = float(np.abs(wanted - got).max())
     if apart > 1e-3:
-        raise loop.TrainingError(f"the graph to quantize differs from the trained network by {apart:.4f}")
+        raise TrainingError(f"the graph to quantize differs from the trained network by {apart:.4f}")
 
 
 def ship_it(out: Path, models: Path) -> None:
     """Put the exported network of a training into `models`, with its manifest and its account."""
     path = out / ACCOUNT
     if not path.exists() or "calibration" not in (found := json.loads(path.read_text(encoding="utf-8"))):
-        raise loop.TrainingError(f"{path} is absent or tells of no exported network: train first")
+        raise TrainingError(f"{path} is absent or tells of no exported network: train first")
     values = {"parameters": found["parameters"], "embedding": found["embedding"]}
     ship(models, "face", [out / INT8, path], values, {"temperature": round(found["calibration"]["temperature"], 4)})

@@ -13,6 +13,7 @@ from torch import Tensor
 from device.inference.scores import told_apart
 from device.ports import Network
 from models.training import loop
+from models.training.errors import TrainingError
 from models.training.face_align import open_graph
 from models.training.face_network import ExpressionNet, Shape
 
@@ -40,16 +41,14 @@ def _open(folder: Path) -> Teacher:
         return _trained(load(folder))
     if (folder / "face.tflite").exists():
         return _quantized(open_graph(folder / "face.tflite"))
-    raise loop.TrainingError(
-        f"{folder} holds neither best.pt nor face.tflite: give the --out of a training as --teacher"
-    )
+    raise TrainingError(f"{folder} holds neither best.pt nor face.tflite: give the --out of a training as --teacher")
 
 
 def load(out: Path) -> ExpressionNet:
     """Return the best network that a training left in `out`; TrainingError where there is none or it is no face's."""
     about = loop.read(out / "best.pt").get("about", {})
     if about.get("net") != "expression":
-        raise loop.TrainingError(f"{out / 'best.pt'} is of another training, not of an expression network")
+        raise TrainingError(f"{out / 'best.pt'} is of another training, not of an expression network")
     net = ExpressionNet(Shape(tuple(about["channels"]), tuple(about["blocks"])))
     loop.best(net, out, about)
     return net

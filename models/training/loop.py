@@ -18,11 +18,9 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from models.training.errors import TrainingError
+
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without these a processor computes bfloat16 slower than float32
-
-
-class TrainingError(Exception):
-    """The training cannot go on; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -313,11 +311,11 @@ def arguments(name: str, about: str | None, epochs: int, rate: float, seed: int)
     return parser
 
 
-def command(name: str, work: Callable[[], None], errors: tuple[type[Exception], ...] = (TrainingError,)) -> int:
-    """Do the work of a recipe; return its exit status, 1 after an error that it names, 130 after Ctrl-C."""
+def command(name: str, work: Callable[[], None]) -> int:
+    """Do the work of a recipe; return its exit status, 1 after a TrainingError, 130 after Ctrl-C."""
     try:
         work()
-    except errors as error:
+    except TrainingError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training import loop, sequence_report
-from models.training.face_data import CLASSES, CorpusError, folder_of
+from models.training.errors import TrainingError
+from models.training.face_data import CLASSES, folder_of
 from models.training.report import rounded
 from models.training.sequence_data import (
     FRAMES,
@@ -178,7 +179,7 @@ class Trial:
     def _read(self, done: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
         if found["about"] != self.about():
-            raise loop.TrainingError(f"{done} is of another recipe: give another --out, or start without --resume")
+            raise TrainingError(f"{done} is of another recipe: give another --out, or start without --resume")
         return found
 
     def trained(self, resume: bool) -> nn.Module:
@@ -285,7 +286,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", type=Path, default=Path("models"))
     args = loop.use_threads(words, parser)
     recipe = Recipe(args.folds, args.epochs, args.rate, args.seed, default.patience, args.views, args.frame_epochs)
-    return loop.command("sequence", lambda: _do(args, recipe), (loop.TrainingError, CorpusError))
+    return loop.command("sequence", lambda: _do(args, recipe))
 
 
 def _do(args: argparse.Namespace, recipe: Recipe) -> None:
@@ -299,7 +300,7 @@ def ship_it(out: Path, models: Path) -> None:
     """Copy what `train` found to `models`/face, where the evaluation of the face looks for it."""
     found = out / sequence_report.FOUND
     if not found.exists():
-        raise loop.TrainingError(f"{found} is absent: train first, without --ship")
+        raise TrainingError(f"{found} is absent: train first, without --ship")
     target = models / "face" / sequence_report.FOUND
     loop.make_folder(target.parent)
     loop.write_whole(target, lambda part: shutil.copyfile(found, part))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from device.inference.crop import CROP_PX
 from device.signals import EMOTIONS
-from models.training.face_data import CKPLUS, CLASSES, VOTES, CorpusError, load_fer
+from models.training.errors import TrainingError
+from models.training.face_data import CKPLUS, CLASSES, VOTES, load_fer
 
 FRAMES = 3
 CONTEMPT = 7
@@ -38,12 +39,12 @@ class Sequences:
 def load_sequences(data: Path) -> Sequences:
     """Read the sequences of `data`/ckplus48.npz, by subject and number; those of contempt are left out.
 
-    Raises CorpusError for a file that is absent, an unknown label, a sequence that is not three frames of one
+    Raises TrainingError for a file that is absent, an unknown label, a sequence that is not three frames of one
     emotion, and an emotion that no sequence shows.
     """
     path = data / CKPLUS
     if not path.exists():
-        raise CorpusError(f"{path} is absent: give the folder that holds {CKPLUS} with --data")
+        raise TrainingError(f"{path} is absent: give the folder that holds {CKPLUS} with --data")
     with np.load(path) as file:
         images = file["images"].reshape(-1, CROP_PX, CROP_PX)
         labels, numbers = (file[name].astype(np.int64) for name in ("label", "sequence"))
@@ -51,7 +52,7 @@ def load_sequences(data: Path) -> Sequences:
         subjects = np.unique(file["subject"].astype(str), return_inverse=True)[1].astype(np.int64)
         order = np.lexsort((file["frame"], numbers, subjects))
     if labels.min() < 0 or labels.max() > CONTEMPT:
-        raise CorpusError(f"{path}: label {labels.min()} or {labels.max()} is unknown: labels are 0..{CONTEMPT}")
+        raise TrainingError(f"{path}: label {labels.min()} or {labels.max()} is unknown: labels are 0..{CONTEMPT}")
     return _in_threes(images[order], labels[order], subjects[order], numbers[order], path)
 
 
@@ -59,11 +60,11 @@ def _in_threes(images: NDArray[np.uint8], labels: Ints, subjects: Ints, numbers:
     key = subjects * (numbers.max() + 1) + numbers
     whole = len(key) % FRAMES == 0 and bool((np.unique(key, return_counts=True)[1] == FRAMES).all())
     if not whole or (labels.reshape(-1, FRAMES) != labels[::FRAMES, None]).any():
-        raise CorpusError(f"{path}: a sequence is not {FRAMES} frames of one emotion: fetch the file anew")
+        raise TrainingError(f"{path}: a sequence is not {FRAMES} frames of one emotion: fetch the file anew")
     ours = labels[::FRAMES] < CLASSES
     absent = [EMOTIONS[label] for label in POSED if label not in labels]
     if absent:
-        raise CorpusError(f"{path} holds no sequence of {', '.join(absent)}: fetch the file anew")
+        raise TrainingError(f"{path} holds no sequence of {', '.join(absent)}: fetch the file anew")
     return Sequences(
         images.reshape(-1, FRAMES, CROP_PX, CROP_PX)[ours], labels[::FRAMES][ours], subjects[::FRAMES][ours]
     )
@@ -72,11 +73,13 @@ def _in_threes(images: NDArray[np.uint8], labels: Ints, subjects: Ints, numbers:
 def folds_by_subject(subjects: Ints, folds: int) -> Ints:
     """Return the fold (N, 0..folds-1) of each sequence: of ten folds, every tenth subject is in the same.
 
-    So no subject stands in two folds; CorpusError where there are fewer subjects than folds.
+    So no subject stands in two folds; TrainingError where there are fewer subjects than folds.
     """
     order = np.unique(subjects, return_inverse=True)[1]
     if folds < 3 or order.max() + 1 < folds:
-        raise CorpusError(f"{order.max() + 1} subjects do not make {folds} folds: give from 3 to as many with --folds")
+        raise TrainingError(
+            f"{order.max() + 1} subjects do not make {folds} folds: give from 3 to as many with --folds"
+        )
     return np.asarray(order % folds, np.int64)
 
 
@@ -90,7 +93,7 @@ def neutral_faces(data: Path, split: str) -> NDArray[np.uint8]:
     faces = load_fer(data, split)
     clear = faces.votes[:, VOTES.index("neutral")] >= NEUTRAL_VOTES
     if not clear.any():
-        raise CorpusError(f"{data}: no picture of FER2013's {split} part is neutral to {NEUTRAL_VOTES} of ten people")
+        raise TrainingError(f"{data}: no picture of FER2013's {split} part is neutral to {NEUTRAL_VOTES} of ten people")
     return faces.pixels[clear]
 
 

@@ -16,7 +16,7 @@ from models.training.report import Findings
 def evaluate(data: Path, models: Path, plots: Path) -> Findings:
     """Judge CK+ below `data` by the network in `models`; what needs a training is taken from models/face/sequence.json.
 
-    Raises FileNotFoundError without that, CorpusError where a corpus is absent.
+    Raises FileNotFoundError without that, TrainingError where a corpus is absent.
     """
     found = json.loads(_present(models / "face" / sequence_report.FOUND).read_text(encoding="utf-8"))
     path, data = open_face(Config(models=str(models))), folder_of(data)

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.training.loop import TrainingError, write_whole
+from models.training.errors import TrainingError
+from models.training.loop import write_whole
 
 
 def ship(

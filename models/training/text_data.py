@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from device.inference.text import clean, load_tokenizer
 from device.signals import EMOTIONS
-from models.training.loop import TrainingError, write_whole
+from models.training.errors import TrainingError
+from models.training.loop import write_whole
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from device.inference import features
 from device.signals import EMOTIONS
+from models.training.errors import TrainingError
 
 CORPORA: Final = ("ravdess", "nemo", "plain_speech", "emospeech_in_background", "noise_ir")
 ACTED: Final = ("ravdess", "nemo")
@@ -39,10 +40,6 @@ SPEECH_PROBABILITY: Final = 0.5
 PAD_S: Final = 0.1
 
 Floats = NDArray[np.float32]
-
-
-class CorpusError(Exception):
-    """A corpus is absent or not what it should be; the message says which one and where."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +83,18 @@ class Pictures:
 def folder_of(data: Path) -> Path:
     """Return the folder of the voice corpora: data/voice, or `data` itself where it holds them.
 
-    Raises CorpusError where a file is absent.
+    Raises TrainingError where a file is absent.
     """
     folder = data / "voice" if (data / "voice").is_dir() else data
     wanted = [f"{corpus}.{kind}" for corpus in CORPORA for kind in ("tar", "csv")]
     absent = [name for name in wanted if not (folder / name).is_file()]
     if absent:
-        raise CorpusError(f"{folder} lacks {', '.join(absent)}: see models/voice/card.md for the corpora, and --data")
+        raise TrainingError(f"{folder} lacks {', '.join(absent)}: see models/voice/card.md for the corpora, and --data")
     return folder
 
 
 def rows_of(folder: Path, corpus: str) -> list[dict[str, str]]:
-    """The corpus's table, one dict a clip; CorpusError where a column, or a class that it should hold, is absent."""
+    """The corpus's table, one dict a clip; TrainingError where a column, or a class that it should hold, is absent."""
     path = folder / f"{corpus}.csv"
     with path.open(encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table))
@@ -105,7 +102,7 @@ def rows_of(folder: Path, corpus: str) -> list[dict[str, str]]:
     columns |= {"emotion7"} if corpus in ACTED else set()
     absent = sorted(columns - set(rows[0] if rows else ()))
     if absent:
-        raise CorpusError(f"{path} has no {' and no '.join(absent)}: fetch the corpus again")
+        raise TrainingError(f"{path} has no {' and no '.join(absent)}: fetch the corpus again")
     if corpus in ACTED:
         _must_hold_the_classes(path, rows, set(EMOTIONS) - LACKS.get(corpus, set()))
     return rows
@@ -129,7 +126,7 @@ def read_members(folder: Path, corpus: str, names: Iterable[str]) -> Iterator[tu
                 data = io.BytesIO(member.read() if member else b"")
                 samples, rate_hz = soundfile.read(data, dtype="float32", always_2d=True)
             except (KeyError, soundfile.SoundFileError) as error:
-                raise CorpusError(f"{path} holds no sound {name}: fetch the corpus again") from error
+                raise TrainingError(f"{path} holds no sound {name}: fetch the corpus again") from error
             yield name, features.resampled(samples.mean(axis=1), rate_hz)
 
 
@@ -253,9 +250,11 @@ def _must_hold_the_classes(path: Path, rows: Sequence[Mapping[str, str]], classe
     found = {row["emotion7"] for row in rows}
     unknown = sorted(found - set(EMOTIONS))
     if unknown:
-        raise CorpusError(f"{path}: unknown emotion7 {', '.join(map(repr, unknown))}: known are {', '.join(EMOTIONS)}")
+        raise TrainingError(
+            f"{path}: unknown emotion7 {', '.join(map(repr, unknown))}: known are {', '.join(EMOTIONS)}"
+        )
     if classes - found:
-        raise CorpusError(f"{path} holds no clip of {', '.join(sorted(classes - found))}: fetch the corpus again")
+        raise TrainingError(f"{path} holds no clip of {', '.join(sorted(classes - found))}: fetch the corpus again")
 
 
 def _target(corpus: str, row: Mapping[str, str]) -> Floats:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.training.face_data import VOTES, CorpusError, folder_of, for_training, load_ckplus, load_fer
+from models.training.errors import TrainingError
+from models.training.face_data import VOTES, folder_of, for_training, load_ckplus, load_fer
 from tests.models.face_corpus import write_ckplus, write_fer
 
 
@@ -63,15 +64,15 @@ def test_subjects_of_ckplus_stand_on_one_side_and_contempt_on_none(tmp_path: Pat
 
 
 def test_an_absent_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"fer2013 is absent.*--data"):
+    with pytest.raises(TrainingError, match=r"fer2013 is absent.*--data"):
         load_fer(tmp_path, "train")
-    with pytest.raises(CorpusError, match=r"ckplus48\.npz is absent"):
+    with pytest.raises(TrainingError, match=r"ckplus48\.npz is absent"):
         load_ckplus(tmp_path, test=True)
 
 
 def test_an_unknown_label_is_refused(tmp_path: Path) -> None:
     write_fer(tmp_path, [("train", 7, 0, _votes(contempt=10))])
-    with pytest.raises(CorpusError, match="unknown: labels are 0"):
+    with pytest.raises(TrainingError, match="unknown: labels are 0"):
         load_fer(tmp_path, "train")
 
 
@@ -79,14 +80,14 @@ def test_an_unknown_label_is_refused(tmp_path: Path) -> None:
 def test_a_label_that_is_no_number_is_named(tmp_path: Path, new: str) -> None:
     write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
     _change(tmp_path, "label", new)
-    with pytest.raises(CorpusError, match=rf"labels\.csv: label {new} is unknown"):
+    with pytest.raises(TrainingError, match=rf"labels\.csv: label {new} is unknown"):
         load_fer(tmp_path, "train")
 
 
 def test_votes_that_are_no_counts_are_told(tmp_path: Path) -> None:
     write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
     _change(tmp_path, "anger", "many")
-    with pytest.raises(CorpusError, match=r"labels\.csv: votes are counts.*many"):
+    with pytest.raises(TrainingError, match=r"labels\.csv: votes are counts.*many"):
         load_fer(tmp_path, "train")
 
 
@@ -94,10 +95,10 @@ def test_a_labels_file_without_a_column_or_a_row_is_told(tmp_path: Path) -> None
     write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
     path = tmp_path / "fer2013" / "labels.csv"
     path.write_text(path.read_text().replace("dup_group", "twin"))
-    with pytest.raises(CorpusError, match="lacks the columns dup_group"):
+    with pytest.raises(TrainingError, match="lacks the columns dup_group"):
         load_fer(tmp_path, "train")
     path.write_text(path.read_text().splitlines()[0])
-    with pytest.raises(CorpusError, match="or any row"):
+    with pytest.raises(TrainingError, match="or any row"):
         load_fer(tmp_path, "train")
 
 
@@ -118,13 +119,13 @@ def test_a_damaged_sheet_is_named(tmp_path: Path) -> None:
     write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
     sheet = tmp_path / "fer2013" / "sheet0.webp"
     sheet.write_bytes(sheet.read_bytes()[:50])
-    with pytest.raises(CorpusError, match=r"sheet0\.webp is no sheet"):
+    with pytest.raises(TrainingError, match=r"sheet0\.webp is no sheet"):
         load_fer(tmp_path, "train")
 
 
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
     write_fer(tmp_path, [("train", 3, 0, _votes(happiness=10))])
-    with pytest.raises(CorpusError, match="no picture of split 'public'"):
+    with pytest.raises(TrainingError, match="no picture of split 'public'"):
         load_fer(tmp_path, "public")
 
 

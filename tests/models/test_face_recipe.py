@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason=REASON.format("torch"))
 pytest.importorskip("tensorflow", reason=REASON.format("tensorflow"))
 
 from models.training import face, face_evaluate, face_lesson, face_teach, loop, report  # noqa: E402
+from models.training.errors import TrainingError  # noqa: E402
 from models.training.face_align import open_graph  # noqa: E402
 from models.training.face_augment import Spread, augment, standardise  # noqa: E402
 from models.training.face_network import ExpressionNet, Shape, blended  # noqa: E402
@@ -112,7 +113,7 @@ def test_teachers_judge_the_very_pictures_that_are_shown(trained: Path, corpus: 
 
 
 def test_a_teacher_without_a_network_is_named(tmp_path: Path) -> None:
-    with pytest.raises(loop.TrainingError, match=r"neither best\.pt nor face\.tflite"):
+    with pytest.raises(TrainingError, match=r"neither best\.pt nor face\.tflite"):
         face_teach.open_teachers([tmp_path])
 
 
@@ -212,6 +213,6 @@ def test_a_full_disk_keeps_what_was_there(trained: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(loop.TrainingError, match="free some space; the one before is kept"):
+    with pytest.raises(TrainingError, match="free some space; the one before is kept"):
         loop.note(trained, {"more": 1})
     assert (trained / "training.json").read_bytes() == before

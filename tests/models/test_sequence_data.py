@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.training.face_data import VOTES, CorpusError
+from models.training.errors import TrainingError
+from models.training.face_data import VOTES
 from models.training.sequence_data import (
     NEUTRAL,
     Sequences,
@@ -46,7 +47,7 @@ def test_folds_by_chance_are_of_one_size_and_part_people() -> None:
 
 
 def test_too_few_subjects_for_the_folds_is_said(films: Sequences) -> None:
-    with pytest.raises(CorpusError, match="10 subjects do not make 11 folds"):
+    with pytest.raises(TrainingError, match="10 subjects do not make 11 folds"):
         folds_by_subject(films.subjects, 11)
 
 
@@ -79,23 +80,23 @@ def test_neutral_faces_are_those_of_which_people_are_sure(tmp_path: Path) -> Non
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"ckplus48\.npz is absent.*--data"):
+    with pytest.raises(TrainingError, match=r"ckplus48\.npz is absent.*--data"):
         load_sequences(tmp_path)
 
 
 def test_an_unknown_label_is_named(tmp_path: Path) -> None:
     write_sequences(tmp_path, 3, (*LABELS, 8))
-    with pytest.raises(CorpusError, match="label 0 or 8 is unknown"):
+    with pytest.raises(TrainingError, match="label 0 or 8 is unknown"):
         load_sequences(tmp_path)
 
 
 def test_an_emotion_that_nobody_shows_is_named(tmp_path: Path) -> None:
     write_sequences(tmp_path, 3, (0, 1, 3, 4, 5))
-    with pytest.raises(CorpusError, match="no sequence of fear"):
+    with pytest.raises(TrainingError, match="no sequence of fear"):
         load_sequences(tmp_path)
 
 
 def test_a_sequence_of_two_frames_is_refused(tmp_path: Path) -> None:
     write_sequences(tmp_path, 3, frames=2)
-    with pytest.raises(CorpusError, match="not 3 frames of one emotion"):
+    with pytest.raises(TrainingError, match="not 3 frames of one emotion"):
         load_sequences(tmp_path)

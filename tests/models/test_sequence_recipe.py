@@ -14,7 +14,8 @@ REASON = "{} is not installed: the recipe for faces over time is not run (pip in
 torch = pytest.importorskip("torch", reason=REASON.format("torch"))
 pytest.importorskip("matplotlib", reason=REASON.format("matplotlib"))
 
-from models.training import loop, sequence, sequence_evaluate, sequence_report  # noqa: E402
+from models.training import sequence, sequence_evaluate, sequence_report  # noqa: E402
+from models.training.errors import TrainingError  # noqa: E402
 from models.training.report import rounded  # noqa: E402
 from models.training.sequence_network import (  # noqa: E402
     EMBEDDING,
@@ -103,7 +104,7 @@ def test_a_resumed_run_reads_the_folds_that_are_done_and_trains_the_others(
 
 
 def test_folds_of_another_recipe_are_refused(trained: Path, corpus: Path) -> None:
-    with pytest.raises(loop.TrainingError, match="another recipe"):
+    with pytest.raises(TrainingError, match="another recipe"):
         sequence.train(corpus, trained, replace(RECIPE, rate=0.01), resume=True, trials=FEW)
 
 
@@ -121,7 +122,7 @@ def test_an_absent_corpus_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_a_loss_that_is_no_number_stops_the_training(corpus: Path, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "frames").symlink_to(trained / "frames")
-    with pytest.raises(loop.TrainingError, match="the loss is"):
+    with pytest.raises(TrainingError, match="the loss is"):
         sequence.train(corpus, tmp_path, replace(RECIPE, rate=np.inf), resume=True, trials=FEW)
 
 

@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed: nothing is trained (pip install -e '.[train]')")
 
-from models.training.loop import TrainingError
+
+from models.training.errors import TrainingError
 from models.training.shipping import ship, with_values
 
 MANIFEST = """# a remark

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer
 
 pandas = pytest.importorskip("pandas", reason="pandas is not installed (pip install -e '.[train]')")
 
-from models.training.loop import TrainingError  # noqa: E402
+
+from models.training.errors import TrainingError  # noqa: E402
 from models.training.text_data import (  # noqa: E402
     OTHERS,
     OUTPUTS,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.training import loop
+from models.training.errors import TrainingError
 
 PLAN = loop.Plan(epochs=3, rate=0.05, patience=10, average=0.5)
 ABOUT = {"net": "line", "width": 2}
@@ -98,14 +99,14 @@ def test_it_stops_early_where_nothing_gets_better(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_and_keeps_the_epoch_before(tmp_path: Path, value: float) -> None:
     fitted(tmp_path, Line(), replace(PLAN, epochs=1))
     kept = (tmp_path / "last.pt").read_bytes()
-    with pytest.raises(loop.TrainingError, match=r"loss is (nan|inf) in epoch 2: .* lower --rate; .* epoch 1 is kept"):
+    with pytest.raises(TrainingError, match=r"loss is (nan|inf) in epoch 2: .* lower --rate; .* epoch 1 is kept"):
         fitted(tmp_path, Line(loss_times=value), resume=True)
     assert (tmp_path / "last.pt").read_bytes() == kept
 
 
 def test_a_checkpoint_of_another_architecture_is_told(tmp_path: Path) -> None:
     fitted(tmp_path, Line())
-    with pytest.raises(loop.TrainingError, match=r"of another training \(width 2, not 4\)"):
+    with pytest.raises(TrainingError, match=r"of another training \(width 2, not 4\)"):
         loop.fit(nn.Linear(4, 1), Line(), PLAN, tmp_path, {**ABOUT, "width": 4}, resume=True, quiet=True)
 
 
@@ -116,7 +117,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(
     fitted(tmp_path, Line(), replace(PLAN, epochs=1))
     kept = (tmp_path / "last.pt").read_bytes()
     monkeypatch.setattr(torch, "save", _half_written(error))
-    with pytest.raises(loop.TrainingError, match="free some space; the one before is kept"):
+    with pytest.raises(TrainingError, match="free some space; the one before is kept"):
         fitted(tmp_path, Line(), resume=True)
     assert (tmp_path / "last.pt").read_bytes() == kept
     assert not list(tmp_path.glob("*.part"))
@@ -132,12 +133,12 @@ def _half_written(error: Exception) -> Callable[[object, Path], None]:
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(loop.TrainingError, match="give another folder with --out"):
+    with pytest.raises(TrainingError, match="give another folder with --out"):
         fitted(tmp_path / "file" / "out", Line())
 
 
 def test_without_a_checkpoint_the_message_says_to_train(tmp_path: Path) -> None:
-    with pytest.raises(loop.TrainingError, match="train first"):
+    with pytest.raises(TrainingError, match="train first"):
         loop.best(net(), tmp_path, ABOUT)
 
 
@@ -146,7 +147,7 @@ def test_a_command_tells_its_errors_and_what_an_interruption_leaves(capsys: pyte
         raise KeyboardInterrupt
 
     def fail() -> None:
-        raise loop.TrainingError("no data in corpus/")
+        raise TrainingError("no data in corpus/")
 
     assert loop.command("face", lambda: None) == 0
     assert loop.command("face", fail) == 1

