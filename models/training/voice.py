@@ -20,6 +20,7 @@ from device.inference import features
 from device.inference.scores import told_apart
 from device.signals import EMOTIONS
 from models.training import litert, loop, metrics, shipping, voice_data
+from models.training.errors import TrainingError
 from models.training.loop import Plan, device, quick
 from models.training.voice_augment import Augmentation, Strength
 from models.training.voice_baseline import linear_probe
@@ -145,7 +146,7 @@ def _clips_by_emotion(pictures: Pictures, kept: Bools) -> dict[str, list[NDArray
         mine = pictures.corpora[clips[:, 0]] == corpus
         found[corpus] = [clips[mine & (emotions == emotion)] for emotion in np.unique(emotions[mine])]
         if not found[corpus]:
-            raise voice_data.CorpusError(f"no clip of {corpus} is left to train with: keep fewer speakers aside")
+            raise TrainingError(f"no clip of {corpus} is left to train with: keep fewer speakers aside")
     return found
 
 
@@ -277,7 +278,7 @@ def _must_agree(net: VoiceNet, graph: Any, examples: Sequence[Floats]) -> None:
             wanted = net(torch.from_numpy(example[..., 0]))[0].numpy()
         apart = float(np.abs(np.asarray(graph(example)[0]) - wanted).max())
         if apart > APART:
-            raise loop.TrainingError(f"the graph to quantize differs from the trained network by {apart:.4f}")
+            raise TrainingError(f"the graph to quantize differs from the trained network by {apart:.4f}")
 
 
 def ship_it(folder: Path, out: Path, models: Path) -> None:
@@ -286,8 +287,7 @@ def ship_it(folder: Path, out: Path, models: Path) -> None:
 
     network, exact = (measures.opened(out / name) for name in ("voice.tflite", "voice_float.tflite"))
     path = measures.voice_path(network)
-    steps = {"ravdess": 1, "nemo": measures.NEMO_STEP}
-    heard = {name: measures.heard_in(path, measures.held_out(folder, name, step)) for name, step in steps.items()}
+    heard = {name: measures.heard_in(path, measures.held_out(folder, name)) for name in voice_data.ACTED}
     fitted = measures.calibration([measures.answers(path, sounds) for sounds in heard.values()])
     floats = {name: measures.answers(measures.voice_path(exact), sounds) for name, sounds in heard.items()}
     loop.note(out, {"float_uar": {name: given.summary()["uar"] for name, given in floats.items()}})
@@ -326,7 +326,7 @@ def main(words: Sequence[str] | None = None) -> int:
         pictures = prepared(folder, chosen.out)
         (train_folds if chosen.folds else train)(pictures, chosen)
 
-    return loop.command("voice", work, (loop.TrainingError, voice_data.CorpusError))
+    return loop.command("voice", work)
 
 
 if __name__ == "__main__":

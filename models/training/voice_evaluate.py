@@ -27,7 +27,6 @@ from models.training.voice_ablation import variations
 from models.training.voice_playback import demo_music, playback_table
 
 NOISE_DB: Final = (20.0, 10.0, 5.0)
-NEMO_STEP: Final = 3  # every third held-out Polish clip: 330 of them
 NOISY_STEP: Final = 2
 UNSURE: Final = 0.1  # reliability under which an estimate does nothing
 LEAST: Final = 1e-9
@@ -240,8 +239,7 @@ def evaluate(data: Path, models: Path, plots_folder: Path) -> Findings:
     network = open_network(spec)
     temperature = float(spec.calibration["temperature"])
     path = voice_path(network, temperature)
-    heard = {"ravdess": heard_in(path, held_out(folder, "ravdess"))}
-    heard["nemo"] = heard_in(path, held_out(folder, "nemo", NEMO_STEP))
+    heard = {name: heard_in(path, held_out(folder, name)) for name in voice_data.ACTED}
     given = {name: answers(path, sounds) for name, sounds in heard.items()}
     rough = {name: answers(voice_path(network), sounds) for name, sounds in heard.items()}
     measured = {name: _measured(one, rough[name], trained["float_uar"][name]) for name, one in given.items()}

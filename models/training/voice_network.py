@@ -48,7 +48,8 @@ class VoiceNet(nn.Module):
     """Pictures (N, WINDOW_FRAMES, MEL_BANDS) to logits (N, 7) and embeddings (N, `shape.embedding`).
 
     Convolutions shrink pitch faster than time; what remains of pitch becomes channels of 40 steps, which are mixed over
-    time and pooled by attention (one learned weight a step), mean and largest value. Mean and largest value of an early
+    time and pooled by attention, mean and largest value. The attention is a gate, one learned weight a step: a softmax
+    in its place says the same, but int8 exponentials differ between processors. Mean and largest value of an early
     stage stand beside them: its plain statistics tell much.
     """
 
@@ -73,8 +74,8 @@ class VoiceNet(nn.Module):
             seen.append(stage(seen[-1]))
         early, last = _steps(seen[self.shape.early]), _steps(self.dropped_bands(seen[-1]))
         steps = self.mixer(self.narrow(last))
-        weights = self.attention(steps).softmax(dim=2)
-        pools = [(weights * steps).sum(dim=2), steps.amax(dim=2), steps.mean(dim=2)]
+        weights = self.attention(steps).relu()
+        pools = [(weights * steps).mean(dim=2), steps.amax(dim=2), steps.mean(dim=2)]
         pools += [early.amax(dim=2), early.mean(dim=2)]
         embedding = self.embed(torch.cat(pools, dim=1)[..., None]).flatten(1)
         return self.logits(self.dropout(embedding)).float(), embedding.float()
@@ -157,13 +158,11 @@ def as_keras(net: VoiceNet) -> Any:
         seen.append(_keras_conv(seen[-1], stage))
     early, last = (_keras_steps(layers, cells) for cells in (seen[net.shape.early], seen[-1]))
     steps = _keras_mixed(_keras_conv(last, net.narrow), net.mixer)
-    weights = layers.Softmax(axis=1)(_flat(layers, _keras_attention(steps, net.attention)))
-    flat = _flat(layers, steps)
-    pools = [layers.Flatten()(layers.Dot(axes=1)([weights, flat]))]
-    for each in (flat, _flat(layers, early)):
-        pools += [layers.GlobalMaxPooling1D()(each), layers.GlobalAveragePooling1D()(each)]
+    weights = _keras_attention(steps, net.attention)
+    pools = [_keras_mean(layers.Multiply()([weights, steps]))]
+    for each in (steps, early):
+        pools += [layers.GlobalMaxPooling2D(keepdims=True)(each), _keras_mean(each)]
     pooled = layers.Concatenate()(pools)
-    pooled = layers.Reshape((1, 1, pooled.shape[1]))(pooled)
     embedding = layers.Flatten(name="embedding")(_keras_conv(pooled, net.embed))
     dense = layers.Dense(len(EMOTIONS), name="logits")
     logits = dense(embedding)
@@ -193,11 +192,23 @@ def _keras_conv(cells: Any, module: _Conv) -> Any:
 def _keras_attention(steps: Any, conv: nn.Conv2d) -> Any:
     from keras import layers
 
-    layer = layers.Conv2D(1, 1)
+    layer = layers.Conv2D(1, 1, activation="relu")
     out = layer(steps)
     bias = torch.zeros(1) if conv.bias is None else conv.bias
     layer.set_weights([litert.as_numpy(conv.weight).transpose(2, 3, 1, 0), litert.as_numpy(bias)])
     return out
+
+
+def _keras_mean(steps: Any) -> Any:
+    """Average steps (1, time, 1, wide) over time.
+
+    As a convolution, since processors differ in how they round a mean that lies half-way between two steps of int8.
+    """
+    from keras import layers
+    from keras.initializers import Constant
+
+    size, share = steps.shape[1], Constant(1 / steps.shape[1])
+    return layers.DepthwiseConv2D((size, 1), use_bias=False, depthwise_initializer=share, trainable=False)(steps)
 
 
 def _keras_mixed(steps: Any, mixer: nn.Module) -> Any:
