@@ -28,14 +28,19 @@ from device.signals import ModelError, Pixels
 LOOK_FACTOR: Final = 2.0  # side of a closer look's square in sides of the face: its network knows faces of this share
 WEIGHTY: Final = 2 / 3  # share of the best candidate's score from which another one has a say in where the face is
 SURE: Final = 0.6  # score of a closer look from which a face is new: true ones of 40 px reach 0.76, others at most 0.57
-# Where no finder proposed a face, two of three scales must be SURE and one of them this sure: of 111 parts of a clip of
-# an empty room one scale alone has up to 0.71, two that agree up to 0.65 (drawn figures with eyes and mouths get
-# more); of FER2013's pictures in rooms that no finder proposes, 90 % pass.
-SURE_ALONE: Final = 0.68
-ALONE_FACTORS: Final = (LOOK_FACTOR, 1.5, 2.6)
+# Where no finder proposed a face, closer looks of these factors, at the picture and at a brighter mirror of it, must
+# score so much in the mean: few parts of a picture are looked at for large faces, many for small ones. In 12 pictures
+# without faces nothing does: the most are under 0.38 for large ones and, for small ones, a window's 0.587 and the
+# 0.616 of a drawn eye.
+ALONE_FACTORS: Final = (1.5, 1.75, LOOK_FACTOR, 2.3, 2.6, 3.0)
+SURE_LARGE: Final = 0.5
+SURE_SMALL: Final = 0.62
+BRIGHTER: Final = np.rint(255 * (np.arange(256) / 255) ** 0.6).astype(np.uint8)
+CLEAR_SHARE: Final = 0.92  # of the best one's score: beside a true face, a false one scores less
 FOLLOWED: Final = 0.4  # from which a face that is already known goes on: one true face in ten under 40 px is below SURE
 WIDE_FACTOR: Final = 4.0  # for a face that has moved on: it is then 32 px of the input, the least that is surely seen
 GRID_SHARE: Final = 1 / 4  # of the longer side: 35 squares of 160 px in 640 x 480, where 40 px are just seen
+FINE_SHARE: Final = 1 / 7  # likewise, for stills
 GRID_LEAST_PX: Final = 80  # smaller squares would show faces under 20 px, which are judged poorly
 GRID_TURNS: Final = 5  # a moving picture has 7 of them looked at in each search, 4 ms
 FILLED_FACTOR: Final = 1.75  # with this much black around, the closer look finds 98.7 % of FER2013's tight crops
@@ -87,9 +92,9 @@ class Detector:
         A known face that the finder proposes too gets the better of the two scores.
         """
         found = self._joined(rgb, list(known), self._finder.propose(rgb, turn), most, self._confirm)
-        for more in (self._large, self._small):
+        for more, least in ((self._large, SURE_LARGE), (self._small, SURE_SMALL)):
             if not found:
-                found = self._joined(rgb, found, more(rgb, turn), most, self._confirm_alone)
+                found = self._unproposed(rgb, more(rgb, turn), least)[:most]
         return sorted(found, key=_size, reverse=True)
 
     def look(self, rgb: Pixels, box: Box, factor: float = LOOK_FACTOR, least: float = SURE) -> list[Detection]:
@@ -103,11 +108,28 @@ class Detector:
             return [proposal] if proposal.score >= self._finder.sure_score else []
         return [near]
 
-    def _confirm_alone(self, rgb: Pixels, proposal: Detection) -> list[Detection]:
-        looks = (self._settled(rgb, proposal.box, factor) for factor in ALONE_FACTORS)
-        seen = [face for face in looks if face is not None]
-        best = max((face.score for face in seen), default=0.0)
-        return [replace(seen[0], score=best)] if len(seen) > 1 and best >= SURE_ALONE else []
+    def _unproposed(self, rgb: Pixels, proposals: Sequence[Detection], least: float) -> list[Detection]:
+        mirror = BRIGHTER[rgb[:, ::-1]]
+
+        def confirm(rgb: Pixels, proposal: Detection) -> list[Detection]:
+            x, y, width, height = proposal.box
+            there = (rgb.shape[1] - x - width, y, width, height)
+            score = float(np.mean([*self._scores(rgb, proposal.box), *self._scores(mirror, there)]))
+            return [replace(self._placed(rgb, proposal), score=score)] if score >= least else []
+
+        faces = self._joined(rgb, [], proposals, None, confirm)
+        clear = CLEAR_SHARE * max((face.score for face in faces), default=0.0)
+        return [face for face in faces if face.score >= clear]
+
+    def _scores(self, rgb: Pixels, box: Box) -> list[float]:
+        squares = (square_around(box, factor) for factor in ALONE_FACTORS)
+        seen = (nearest(self._closer.see(rgb, [square]), box) for square in squares)
+        return [face.score if face else 0.0 for face in seen]
+
+    def _placed(self, rgb: Pixels, proposal: Detection) -> Detection:
+        for _ in range(2):  # as in `_settled`
+            proposal = nearest(self.look(rgb, proposal.box, least=FOLLOWED), proposal.box) or proposal
+        return proposal
 
     def _settled(self, rgb: Pixels, box: Box, factor: float) -> Detection | None:
         near = nearest(self.look(rgb, box, factor), box)
@@ -124,10 +146,14 @@ class Detector:
 
     def _small(self, rgb: Pixels, turn: int | None) -> list[Detection]:
         # Smaller ones cut out of another picture: of FER2013's, 40 px in another scene, the full-range network proposes
-        # 58 %; the short-range one, in squares of a quarter of the picture, has nine in ten of the others confirmed.
+        # 58 %. Squares of a quarter of the picture show the others just large enough to be proposed, finer ones, for
+        # which only a still has the time, as large as the network likes them.
         height, width = rgb.shape[:2]
-        squares = grid(height, width, max(GRID_LEAST_PX, round(max(height, width) * GRID_SHARE)))
-        return self._proposed(rgb, squares if turn is None else squares[turn % GRID_TURNS :: GRID_TURNS])
+        coarse, fine = (
+            grid(height, width, max(GRID_LEAST_PX, round(max(height, width) * share)))
+            for share in (GRID_SHARE, FINE_SHARE)
+        )
+        return self._proposed(rgb, [*coarse, *fine] if turn is None else coarse[turn % GRID_TURNS :: GRID_TURNS])
 
     def _proposed(self, rgb: Pixels, squares: Sequence[Square]) -> list[Detection]:
         # the closer look cannot confirm itself, so its proposals have no say of their own

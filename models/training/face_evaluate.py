@@ -17,12 +17,12 @@ from device.config import Face as Settings
 from device.inference.crop import CROP_PX
 from device.inference.face import FacePath
 from device.ports import Network
-from device.signals import EMOTIONS, Image, Pixels
+from device.signals import EMOTIONS, Image
 from models.training import metrics, plots, report
 from models.training.face_align import open_detector, open_graph
 from models.training.face_data import Faces, folder_of, load_ckplus, load_fer
 from models.training.face_network import mini_xception
-from models.training.face_scene import HEIGHT, WIDTH, Seen, backgrounds, look, placed
+from models.training.face_scene import HEIGHT, WIDTH, Seen, backgrounds, drawn, look, placed
 from models.training.face_scores import calibration, measured
 from models.training.latency import time_together
 from models.training.litert import as_litert
@@ -37,7 +37,7 @@ FRAME_S = 0.001  # so that no search comes in between
 def evaluate(data: Path, models: Path, plots_folder: Path) -> report.Findings:
     """Measure `models`/face/face.tflite on FER2013 public and CK+ below `data`; draw the plots into `plots_folder`.
 
-    What needs a training is taken from `models`/face/training.json. Raises CorpusError where a corpus is absent.
+    What needs a training is taken from `models`/face/training.json. Raises TrainingError where a corpus is absent.
     """
     file, training = models / "face" / INT8, _training(models / "face" / "training.json")
     public, posed = load_fer(folder_of(data), "public"), load_ckplus(folder_of(data), test=True)
@@ -52,6 +52,7 @@ def evaluate(data: Path, models: Path, plots_folder: Path) -> report.Findings:
         "calibration": calibration(answers, public),
         "latency": {**latency(file), **path_latency(network, public.pixels[0])},
         "scene": [vars(seen) for seen in in_scenes(path, public, media_of(data))],
+        "empty": in_empty_pictures(path, media_of(data)),
         "training": training,
     }
     _draw(answers, public, details, plots_folder)
@@ -115,11 +116,16 @@ def path_latency(network: Network, face: NDArray[np.uint8]) -> dict[str, Any]:
 
 
 def in_scenes(path: FacePath, public: Faces, media: Path) -> list[Seen]:
-    """Return what came of FER2013's clear pictures in real rooms; empty where the rooms are absent."""
-    scenes: list[Pixels] = backgrounds(media)
+    """Return what came of FER2013's clear pictures in photographs that show nobody."""
     majority = public.majority()
     some = np.flatnonzero(majority >= 0)[::SCENE_STEP]
-    return look(path, public.pixels[some], majority[some], scenes) if scenes else []
+    return look(path, public.pixels[some], majority[some], backgrounds(media))
+
+
+def in_empty_pictures(path: FacePath, media: Path) -> dict[str, int]:
+    """Return how many pictures without a face there are, and in how many of them one is found."""
+    empty = [*backgrounds(media), *drawn(media)]
+    return {"pictures": len(empty), "with_a_face": sum(bool(path.judge_picture(one)) for one in empty)}
 
 
 # -- what docs/models.md shows -----------------------------------------------------------------------------------------
@@ -157,7 +163,7 @@ def tables(found: Mapping[str, Any]) -> list[report.Table]:
         _networks(found),
         _classes("FER2013 public by FERPlus plurality, int8", found["int8"]["ferplus_plurality"]),
         _classes("CK+, subjects kept back, int8", found["int8"]["ckplus"]),
-        _scenes(found["scene"]),
+        _scenes(found["scene"], found["empty"]),
         *_blends(found["training"]),
         _costs(found),
     ]
@@ -196,7 +202,7 @@ def _classes(title: str, rows: Sequence[Sequence[report.Cell]]) -> report.Table:
     return report.Table(title, ("class", "cases", "precision", "recall", "F1"), rows)
 
 
-def _scenes(scenes: list[Mapping[str, Any]]) -> report.Table:
+def _scenes(scenes: list[Mapping[str, Any]], empty: Mapping[str, int]) -> report.Table:
     rows = [
         (
             f"{seen['side_px']} px",
@@ -212,9 +218,10 @@ def _scenes(scenes: list[Mapping[str, Any]]) -> report.Table:
         "Faces in rooms: found and judged in 640 x 480, beside the same pictures cropped",
         ("side of the picture", "faces", "not found", "right of all", "right of found", "right cropped"),
         rows,
-        "One clear picture of FER2013 public in two, put anywhere into six real backgrounds without people (two "
-        "stills, four frames of a clip), judged as `attune judge` does with and without --crop. The face itself is "
-        "about seven eighths of the picture, whose edge cuts through hair and chin.",
+        "One clear picture of FER2013 public in two, put anywhere into photographs without people (two landscapes, two "
+        "parts of a room, a wooden wall, a door), judged as `attune judge` does with and without --crop. The face "
+        "itself is about seven eighths of the picture, whose edge cuts through hair and chin. Of "
+        f"{empty['pictures']} photographs and drawings without a face, one is found in {empty['with_a_face']}.",
     )
 
 

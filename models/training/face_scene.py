@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +17,15 @@ from device.signals import Image, Pixels
 
 HEIGHT, WIDTH = 480, 640
 SIDES_PX = (40, 80, 160)
-STILLS = ("jsfer__no-faces.jpg", "pyfeat__free-mountain-vector-01.jpg")
-VIDEO, MOMENTS = "pyfeat__no_face.mp4", 4
+LANDSCAPES: Final = ("china.jpg", "flower.jpg")
+EMPTY_PARTS: Final = (  # of clips' first frames: left, top, width and height as shares, where nobody is
+    ("intel__classroom.gif", (0.0, 0.0, 0.35, 0.46)),
+    ("intel__classroom.gif", (0.35, 0.0, 0.35, 0.46)),
+    ("pyfeat__WolfgangLanger_Pexels.mp4", (0.0, 0.2, 0.4, 0.53)),
+    ("pyfeat__face_noface.mov", (0.64, 0.0, 0.36, 0.5)),
+)
+DRAWN: Final = ("jsfer__no-faces.jpg", "pyfeat__free-mountain-vector-01.jpg")
+DRAWN_CLIP, MOMENTS = "pyfeat__no_face.mp4", 4
 MARGIN_PX = 8
 
 
@@ -33,14 +42,34 @@ class Seen:
 
 
 def backgrounds(media: Path) -> list[Pixels]:
-    """Return pictures of 640 x 480 that show nobody, from `media`/pictures and `media`/video; empty where absent."""
-    stills = [media / "pictures" / name for name in STILLS]
-    scenes = [_fitted(decode_picture(read_file(path))) for path in stills if path.exists()]
-    video = media / "video" / VIDEO
-    if video.exists():
-        frames = [one.pixels for one in frames_and_sound(video, 1.0) if isinstance(one, Image)]
-        scenes += [_fitted(frames[at]) for at in np.linspace(0, len(frames) - 1, MOMENTS).astype(int)]
-    return scenes
+    """Return photographs of 640 x 480 that show nobody: two of scikit-learn's, and empty parts of `media`/video."""
+    landscapes = [files("sklearn.datasets.images") / name for name in LANDSCAPES]
+    parts = [(media / "video" / name, share) for name, share in EMPTY_PARTS]
+    photographs = [decode_picture(one.read_bytes()) for one in landscapes]
+    photographs += [_part(path, share) for path, share in parts if path.exists()]
+    return [_fitted(one) for one in photographs]
+
+
+def drawn(media: Path) -> list[Pixels]:
+    """Return drawings of 640 x 480 that show no human face, from `media`; empty where absent."""
+    stills = [media / "pictures" / name for name in DRAWN]
+    pictures = [decode_picture(read_file(path)) for path in stills if path.exists()]
+    clip = media / "video" / DRAWN_CLIP
+    if clip.exists():
+        frames = _frames(clip)
+        pictures += [frames[at] for at in np.linspace(0, len(frames) - 1, MOMENTS).astype(int)]
+    return [_fitted(one) for one in pictures]
+
+
+def _part(clip: Path, share: tuple[float, float, float, float]) -> Pixels:
+    frame = _frames(clip)[0]
+    height, width = frame.shape[:2]
+    left, top, right, bottom = share[0], share[1], share[0] + share[2], share[1] + share[3]
+    return frame[int(top * height) : int(bottom * height), int(left * width) : int(right * width)]
+
+
+def _frames(clip: Path) -> list[Pixels]:
+    return [one.pixels for one in frames_and_sound(clip, 1.0) if isinstance(one, Image)]
 
 
 def _fitted(rgb: Pixels) -> Pixels:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.training.face_scene import HEIGHT, SIDES_PX, WIDTH, backgrounds, look, placed, seen
+from models.training.face_scene import HEIGHT, SIDES_PX, WIDTH, backgrounds, drawn, look, placed, seen
 from tests.inference.faces import LightMeansHappy, open_detector, portrait, shared
 
 
@@ -39,13 +39,19 @@ def test_a_face_is_judged_in_its_scene_as_it_is_cropped() -> None:
     assert all((one.found, one.right, one.right_cropped) == (1, 1, 1) for one in found)
 
 
-def test_the_rooms_are_of_one_size_and_nobody_is_in_them() -> None:
-    scenes = backgrounds(shared("media"))
-    assert len(scenes) == 6
+NO_PHOTOGRAPHS = "scikit-learn is not installed: there are no photographs (pip install -e '.[train]')"
+
+
+def test_nobody_is_found_in_photographs_and_drawings_without_faces() -> None:
+    pytest.importorskip("sklearn", reason=NO_PHOTOGRAPHS)
+    scenes = [*backgrounds(shared("media")), *drawn(shared("media"))]
+    assert len(scenes) == 12
     assert {scene.shape for scene in scenes} == {(HEIGHT, WIDTH, 3)}
     detector = open_detector()
-    assert [detector.find(scene) for scene in scenes] == [[]] * 6
+    assert [detector.find(scene) for scene in scenes] == [[]] * 12
 
 
-def test_without_media_there_are_no_rooms(tmp_path) -> None:
-    assert backgrounds(tmp_path) == []
+def test_without_media_two_photographs_remain_and_no_drawing(tmp_path) -> None:
+    pytest.importorskip("sklearn", reason=NO_PHOTOGRAPHS)
+    assert len(backgrounds(tmp_path)) == 2
+    assert drawn(tmp_path) == []
