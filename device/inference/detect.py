@@ -312,10 +312,19 @@ class FullRange:
         self._network = MediaPipe(full_range, FULL_RANGE)
 
     def propose(self, rgb: Pixels, turn: int | None) -> list[Detection]:
-        """Faces of a picture, the largest first; a turn looks at one tile only, each in its turn."""
+        """Faces of a picture, the largest first; a turn looks at the whole picture, the next one at one tile."""
         height, width = rgb.shape[:2]
-        squares = [square_around((0, 0, width, height), 1.0), *tiles(height, width, turn)]
-        return self._network.see(rgb, squares, largest=tile_overlap(height, width))
+        whole, parts, largest = (
+            square_around((0, 0, width, height), 1.0),
+            tiles(height, width),
+            tile_overlap(height, width),
+        )
+        if turn is None:
+            return self._network.see(rgb, [whole, *parts], largest)
+        if turn % 2 == 0:
+            return self._network.see(rgb, [whole])
+        # what is larger may be cut by the tile's edge
+        return [face for face in self._network.see(rgb, [parts[turn // 2 % len(parts)]]) if face.box[2] <= largest]
 
 
 class YuNet:
