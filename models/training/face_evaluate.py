@@ -220,8 +220,8 @@ def _scenes(scenes: list[Mapping[str, Any]], empty: Mapping[str, int]) -> report
         rows,
         "One clear picture of FER2013 public in two, put anywhere into photographs without people (two landscapes, two "
         "parts of a room, a wooden wall, a door), judged as `attune judge` does with and without --crop. The face "
-        "itself is about seven eighths of the picture, whose edge cuts through hair and chin. Of "
-        f"{empty['pictures']} photographs and drawings without a face, one is found in {empty['with_a_face']}.",
+        "itself is about seven eighths of the picture, whose edge cuts through hair and chin. Pictures without a face "
+        f"in which one is found: {empty['with_a_face']} of {empty['pictures']}.",
     )
 
 
