@@ -109,7 +109,11 @@ class Detector:
         return [near]
 
     def _unproposed(self, rgb: Pixels, proposals: Sequence[Detection], least: float) -> list[Detection]:
-        mirror = BRIGHTER[rgb[:, ::-1]]
+        import cv2
+
+        if not proposals:
+            return []
+        mirror = np.asarray(cv2.LUT(cv2.flip(rgb, 1), BRIGHTER), np.uint8)
 
         def confirm(rgb: Pixels, proposal: Detection) -> list[Detection]:
             x, y, width, height = proposal.box
