@@ -103,7 +103,7 @@ class Detector:
         return [face for face in faces if face.score >= least]
 
     def _confirm(self, rgb: Pixels, proposal: Detection) -> list[Detection]:
-        near = self._settled(rgb, proposal.box, LOOK_FACTOR)
+        near = self._settled(rgb, proposal.box, SURE)
         if near is None:
             return [proposal] if proposal.score >= self._finder.sure_score else []
         return [near]
@@ -119,7 +119,9 @@ class Detector:
             x, y, width, height = proposal.box
             there = (rgb.shape[1] - x - width, y, width, height)
             score = float(np.mean([*self._scores(rgb, proposal.box), *self._scores(mirror, there)]))
-            return [replace(self._placed(rgb, proposal), score=score)] if score >= least else []
+            if score < least:
+                return []
+            return [replace(self._settled(rgb, proposal.box, FOLLOWED) or proposal, score=score)]
 
         faces = self._joined(rgb, [], proposals, None, confirm)
         clear = CLEAR_SHARE * max((face.score for face in faces), default=0.0)
@@ -130,15 +132,10 @@ class Detector:
         seen = (nearest(self._closer.see(rgb, [square]), box) for square in squares)
         return [face.score if face else 0.0 for face in seen]
 
-    def _placed(self, rgb: Pixels, proposal: Detection) -> Detection:
-        for _ in range(2):  # as in `_settled`
-            proposal = nearest(self.look(rgb, proposal.box, least=FOLLOWED), proposal.box) or proposal
-        return proposal
-
-    def _settled(self, rgb: Pixels, box: Box, factor: float) -> Detection | None:
-        near = nearest(self.look(rgb, box, factor), box)
+    def _settled(self, rgb: Pixels, box: Box, least: float) -> Detection | None:
+        near = nearest(self.look(rgb, box, least=least), box)
         # finders' boxes differ in size, and with them the points: a look from the network's own box settles both
-        return near and (nearest(self.look(rgb, near.box, factor), near.box) or near)
+        return near and (nearest(self.look(rgb, near.box, least=least), near.box) or near)
 
     def _large(self, rgb: Pixels, turn: int | None) -> list[Detection]:
         # Faces that a finder may miss: those that fill the picture, and those cut out of another picture. FER2013's,
@@ -153,11 +150,10 @@ class Detector:
         # 58 %. Squares of a quarter of the picture show the others just large enough to be proposed, finer ones, for
         # which only a still has the time, as large as the network likes them.
         height, width = rgb.shape[:2]
-        coarse, fine = (
-            grid(height, width, max(GRID_LEAST_PX, round(max(height, width) * share)))
-            for share in (GRID_SHARE, FINE_SHARE)
-        )
-        return self._proposed(rgb, [*coarse, *fine] if turn is None else coarse[turn % GRID_TURNS :: GRID_TURNS])
+        longer, shares = max(height, width), (GRID_SHARE, FINE_SHARE) if turn is None else (GRID_SHARE,)
+        sides = [max(GRID_LEAST_PX, round(longer * share)) for share in shares]
+        squares = [square for side in sides for square in grid(height, width, side)]
+        return self._proposed(rgb, squares if turn is None else squares[turn % GRID_TURNS :: GRID_TURNS])
 
     def _proposed(self, rgb: Pixels, squares: Sequence[Square]) -> list[Detection]:
         # the closer look cannot confirm itself, so its proposals have no say of their own
@@ -318,17 +314,13 @@ class FullRange:
     def propose(self, rgb: Pixels, turn: int | None) -> list[Detection]:
         """Faces of a picture, the largest first; a turn looks at the whole picture, the next one at one tile."""
         height, width = rgb.shape[:2]
-        whole, parts, largest = (
-            square_around((0, 0, width, height), 1.0),
-            tiles(height, width),
-            tile_overlap(height, width),
-        )
+        whole, largest = square_around((0, 0, width, height), 1.0), tile_overlap(height, width)
         if turn is None:
-            return self._network.see(rgb, [whole, *parts], largest)
+            return self._network.see(rgb, [whole, *tiles(height, width)], largest)
         if turn % 2 == 0:
             return self._network.see(rgb, [whole])
         # what is larger may be cut by the tile's edge
-        return [face for face in self._network.see(rgb, [parts[turn // 2 % len(parts)]]) if face.box[2] <= largest]
+        return [face for face in self._network.see(rgb, tiles(height, width, turn // 2)) if face.box[2] <= largest]
 
 
 class YuNet:

@@ -17,7 +17,7 @@ from device.config import Face as Settings
 from device.inference.crop import CROP_PX
 from device.inference.face import FacePath
 from device.ports import Network
-from device.signals import EMOTIONS, Image
+from device.signals import EMOTIONS, Image, Pixels
 from models.training import metrics, plots, report
 from models.training.face_align import open_detector, open_graph
 from models.training.face_data import Faces, folder_of, load_ckplus, load_fer
@@ -43,7 +43,7 @@ def evaluate(data: Path, models: Path, plots_folder: Path) -> report.Findings:
     public, posed = load_fer(folder_of(data), "public"), load_ckplus(folder_of(data), test=True)
     network = open_graph(file)
     answers, scores = measured(network, public, posed)
-    path = FacePath(open_detector(), network)
+    path, rooms = FacePath(open_detector(), network), backgrounds(media_of(data))
     details = {
         "file": {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
         "pictures": {"fer2013_public": len(public.labels), "ckplus_subjects_kept": len(posed.labels)},
@@ -51,8 +51,8 @@ def evaluate(data: Path, models: Path, plots_folder: Path) -> report.Findings:
         "float": training.get("float", {}),
         "calibration": calibration(answers, public),
         "latency": {**latency(file), **path_latency(network, public.pixels[0])},
-        "scene": [vars(seen) for seen in in_scenes(path, public, media_of(data))],
-        "empty": in_empty_pictures(path, media_of(data)),
+        "scene": [vars(seen) for seen in in_scenes(path, public, rooms)],
+        "empty": in_empty_pictures(path, [*rooms, *drawn(media_of(data))]),
         "training": training,
     }
     _draw(answers, public, details, plots_folder)
@@ -115,16 +115,15 @@ def path_latency(network: Network, face: NDArray[np.uint8]) -> dict[str, Any]:
     return dict(time_together(calls, PATH_RUNS, 5))
 
 
-def in_scenes(path: FacePath, public: Faces, media: Path) -> list[Seen]:
+def in_scenes(path: FacePath, public: Faces, rooms: Sequence[Pixels]) -> list[Seen]:
     """Return what came of FER2013's clear pictures in photographs that show nobody."""
     majority = public.majority()
     some = np.flatnonzero(majority >= 0)[::SCENE_STEP]
-    return look(path, public.pixels[some], majority[some], backgrounds(media))
+    return look(path, public.pixels[some], majority[some], rooms)
 
 
-def in_empty_pictures(path: FacePath, media: Path) -> dict[str, int]:
+def in_empty_pictures(path: FacePath, empty: Sequence[Pixels]) -> dict[str, int]:
     """Return how many pictures without a face there are, and in how many of them one is found."""
-    empty = [*backgrounds(media), *drawn(media)]
     return {"pictures": len(empty), "with_a_face": sum(bool(path.judge_picture(one)) for one in empty)}
 
 
