@@ -162,24 +162,6 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> Trees:
         raise ModelError(f"trees: an array holds no numbers: {error}; {_REMEDY}") from error
 
 
-_DAMAGED as error:
-        raise ModelError(f"trees: no arrays in it: {error}; {_REMEDY}") from error
-
-
-def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> Trees:
-    """The trees in these arrays, among which there may be others; raises ModelError where they are none."""
-    if missing := [name for name in _NAMES if name not in arrays]:
-        raise ModelError(f"trees: no {', '.join(missing)} in it; {_REMEDY}")
-    return Trees(
-        np.asarray(arrays["feature"], np.int32),
-        np.asarray(arrays["threshold"], np.float32),
-        np.asarray(arrays["left"], np.int32),
-        np.asarray(arrays["right"], np.int32),
-        np.asarray(arrays["value"], np.float64),
-        np.asarray(arrays["roots"], np.int32),
-    )
-
-
 _DAMAGED: Final = (
     *(OSError, ValueError, EOFError, TypeError, KeyError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
