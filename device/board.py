@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from device.signals import EMOTIONS, Decision, Event, Health, Mood, PlayerState, Queue, Setting
+from device.signals import EMOTIONS, Decision, Event, Health, Mood, PlayerState, Queue, Reaction, Setting
 
 LAST = 200
 """Events that the board remembers."""
@@ -22,6 +22,7 @@ _KINDS: Final = MappingProxyType(
         Queue: "queue",
         PlayerState: "player",
         Health: "health",
+        Reaction: "reaction",
         Setting: "settings",
     }
 )
@@ -96,7 +97,7 @@ class Board:
             self._health[event.part] = event
         elif isinstance(event, Setting):
             self._settings[event.key] = event
-        else:
+        elif not isinstance(event, Reaction):
             self._note_mood(event)
             self._latest[kind] = event
 
@@ -110,6 +111,7 @@ def plain(event: Event) -> dict[str, Any]:
     """An event as dictionaries, lists, numbers and strings, under the names of its fields.
 
     A mood's shares and scores are objects by modality and emotion; a decision names its mood by the emotion alone.
+    Nobody is named.
     """
     given: dict[str, Any] = _plain(event)
     if isinstance(event, Mood):
@@ -117,6 +119,9 @@ def plain(event: Event) -> dict[str, Any]:
         given["scores"] = dict(zip(EMOTIONS, given["scores"], strict=False))
     elif isinstance(event, Decision):
         given["mood"] = event.mood.emotion
+        del given["who"]
+    elif isinstance(event, Queue | Reaction) and event.context:
+        del given["context"]["who"]
     return given
 
 

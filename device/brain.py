@@ -10,6 +10,7 @@ from typing import cast
 from device.fusion import Fusion
 from device.listeners import CalibrationError, Listeners
 from device.policy import Policy
+from device.reactions import ReactionError, Reactions
 from device.signals import (
     ECHO_CANCELLED,
     ROOM,
@@ -37,6 +38,9 @@ LONGEST_ECHO_S = 8.0
 CALIBRATION = "calibration"
 """The part whose health tells what became of a label or a wish to be forgotten; no name of anybody is in it."""
 
+TASTE = "taste"
+"""The part whose health tells what became of a like."""
+
 WORTH_TELLING = 0.05
 """Change of a score from which a mood of the same name is published again."""
 
@@ -50,6 +54,7 @@ class Brain:
         self._fusion = fusion or Fusion()
         self._policy = policy or Policy()
         self._listeners = listeners or Listeners()
+        self._reactions = Reactions()
         self._utc: tuple[float, datetime] | None = None
         self._now = 0.0
         self._told: Mood | None = None
@@ -75,7 +80,8 @@ class Brain:
             case PlayerState():
                 return self._played(message)
             case Queue():
-                return [message, Control("player", "play", message)] if message.tracks else [message]
+                self._reactions, out = self._reactions.queued(message)
+                return [*out, message, *([Control("player", "play", message)] if message.tracks else [])]
             case Health():
                 if message.part == "microphone":
                     self._echo_cancelled = ECHO_CANCELLED in message.message
@@ -93,12 +99,13 @@ class Brain:
     def _mood(self) -> list[Event | Control]:
         self._fusion, mood = self._fusion.at(self._now)
         self._policy, decision = self._policy.saw(mood).decide(mood)
-        out: list[Event | Control] = []
+        self._reactions, reactions = self._reactions.felt(mood)
+        out: list[Event | Control] = [*reactions]
         if decision or self._is_news(mood):
             self._told = mood
             out.append(mood)
         if decision:
-            out.append(decision)
+            out.append(replace(decision, who=self._listeners.present))
         return out
 
     def _is_news(self, mood: Mood) -> bool:
@@ -115,11 +122,23 @@ class Brain:
         sings = state.status == "playing" and state.track is not None and not state.track.instrumental
         if sings or self._sung_until == math.inf:
             self._sung_until = math.inf if sings else state.at + LONGEST_ECHO_S
+        self._reactions, reactions = self._reactions.heard(state)
         loudness_pct = state.volume_pct if state.status == "playing" else 0
-        return [state, Control("voice", "playback", loudness_pct)]
+        return [*reactions, state, Control("voice", "playback", loudness_pct)]
 
     def _obey(self, command: Command) -> list[Event | Control]:
+        try:
+            self._reactions, reactions = self._reactions.pressed(command, self._listeners.present)
+        except ReactionError as error:
+            return [Health(command.at, TASTE, "degraded", str(error))]
+        return [*reactions, *self._done(command)]
+
+    def _done(self, command: Command) -> list[Event | Control]:
         match command.kind:
+            case "like" | "dislike":
+                return [Health(command.at, TASTE, "works", f"a {command.kind} is kept")]
+            case "save":
+                return [Control("player", "save", command.value)]
             case "pause" | "resume":
                 self._policy = self._policy.paused_by_listener(command.kind == "pause")
                 return [Control("player", command.kind)]

@@ -7,12 +7,15 @@ from types import MappingProxyType
 from typing import Final, cast, get_args
 from unicodedata import category, normalize
 
-from device.signals import CALIBRATED, EMOTIONS, EVERYONE, ROOM, Command, CommandKind, Strategy
+from device.signals import CALIBRATED, EMOTIONS, EVERYONE, ROOM, Aim, Command, CommandKind
 
 LONGEST_SENTENCE: Final = 500
 """Characters; a longer text says more than one mood."""
 LONGEST_NAME: Final = 32
 """Characters of a listener's name."""
+LONGEST_URI: Final = 1_000
+LONGEST_PLAYLIST: Final = 100
+"""Characters; Spotify takes as many."""
 
 
 def command(at: float, kind: str, value: str = "", who: str = "room") -> Command:
@@ -52,9 +55,7 @@ def _name(value: str) -> str:
         raise ValueError(f"give a name, or {ROOM} for whoever is here")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"a name may have {LONGEST_NAME} characters, this one has {len(name)}")
-    if any(category(sign)[0] == "C" for sign in name):  # controls, invisible marks, halves of surrogate pairs
-        raise ValueError("the name holds signs that nobody can see")
-    return name
+    return _visible(name, "name")
 
 
 def _listener(value: str) -> str:
@@ -67,6 +68,29 @@ def _forgotten(value: str) -> str:
     if (name := _name(value)) == ROOM:
         raise ValueError(f"nothing is kept of the room; give a name, or {EVERYONE}")
     return name
+
+
+def _uri(value: str) -> str:
+    if len(value) > LONGEST_URI:
+        raise ValueError(f"the uri of a track may have {LONGEST_URI:,} characters, this one has {len(value):,}")
+    return _visible(value, "uri")
+
+
+def _playlist(value: str) -> str:
+    name = " ".join(value.split())
+    if not name:
+        raise ValueError("give the playlist a name")
+    if len(name) > LONGEST_PLAYLIST:
+        raise ValueError(f"the name of a playlist may have {LONGEST_PLAYLIST} characters, this one has {len(name)}")
+    if "/" in name or name.startswith("."):  # players keep playlists as files
+        raise ValueError("the name of a playlist holds no slash and begins with no dot")
+    return _visible(name, "name")
+
+
+def _visible(value: str, what: str) -> str:
+    if any(category(sign)[0] == "C" for sign in value):  # controls, invisible marks, halves of surrogate pairs
+        raise ValueError(f"the {what} holds signs that nobody can see")
+    return value
 
 
 def _label(value: str) -> str:
@@ -92,11 +116,14 @@ _CHECKS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "pause": _nothing,
         "resume": _nothing,
         "next": _nothing,
+        "like": _uri,
+        "dislike": _uri,
+        "save": _playlist,
         "volume": _volume,
         "camera": _one_of("on", "off"),
         "microphone": _one_of("on", "off"),
         "say": _sentence,
-        "strategy": _one_of(*get_args(Strategy)),
+        "strategy": _one_of(*get_args(Aim)),
         "sense": _one_of("all", "face", "voice", "text"),
         "listener": _listener,
         "label": _label,

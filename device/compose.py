@@ -83,6 +83,7 @@ def obey(player: Player, control: Control) -> None:
         "resume": player.resume,
         "next": player.next,
         "volume": lambda: player.set_volume(control.value),
+        "save": lambda: player.save(control.value),
     }
     orders[control.action]()
 

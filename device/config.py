@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from device.signals import ConfigError, Emotion, Strategy
+from device.signals import Aim, ConfigError, Emotion
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
@@ -95,8 +95,8 @@ class Listeners(Struct, frozen=True, forbid_unknown_fields=True):
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """When the music changes."""
 
-    strategy: Strategy = "match"
-    """match plays what fits the mood, lift leads to a better one, soothe to a calmer one."""
+    strategy: Aim = "match"
+    """match plays what fits the mood, calm leads to a calmer one, lift to a better one; auto: what the listener likes best."""
     dwell_s: Seconds = 8.0
     """Seconds for which a mood must last before the music follows it."""
     cooldown_s: Seconds = 45.0

@@ -107,6 +107,7 @@ class Replay:
 
     def _told(self, event: Event) -> Iterator[Event]:
         self._present = event.emotion != "absent" if isinstance(event, Mood) else self._present
+        self._dj.offer(event)
         yield event
         if isinstance(event, Decision):
             yield from self._steps(self._dj(event))

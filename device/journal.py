@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from device import topics
-from device.signals import Decision, Event, Health, Mood, PlayerState, Queue, Setting
+from device.signals import Decision, Event, Health, Mood, PlayerState, Queue, Reaction, Setting
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,9 @@ def describe(event: Event) -> str:
         case PlayerState():
             track = f" {event.track.title or event.track.uri} ({event.track.genre})" if event.track else ""
             return f"player: {event.status}{track} at {event.volume_pct} % on {event.device or 'nothing'}"
+        case Reaction():
+            track = event.track.title or event.track.genre or event.track.uri
+            return f"reaction: {event.kind} ({event.value:+.2f}) to {track}"
         case Health():
             return f"{event.part}: {event.status}{': ' + event.message if event.message else ''}"
         case Setting():

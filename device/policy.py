@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
-from types import MappingProxyType
-from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import cast
 
-from device.signals import EMOTIONS, VALENCE_AROUSAL, Decision, Emotion, Mood, PlayerState, Strategy, Target, Tick
-
-TOWARDS: Final[Mapping[Strategy, Mapping[Emotion, Emotion]]] = MappingProxyType(
-    {
-        "match": {emotion: emotion for emotion in EMOTIONS},
-        "lift": {
-            "angry": "surprise",
-            "disgust": "happy",
-            "fear": "neutral",
-            "happy": "happy",
-            "sad": "happy",
-            "surprise": "surprise",
-            "neutral": "happy",
-        },
-        "soothe": {
-            "angry": "neutral",
-            "disgust": "neutral",
-            "fear": "neutral",
-            "happy": "happy",
-            "sad": "sad",
-            "surprise": "neutral",
-            "neutral": "neutral",
-        },
-    }
-)
-"""Which emotion's music a strategy plays to a listener's emotion."""
+from device.context import local_time
+from device.signals import VALENCE_AROUSAL, Aim, Decision, Emotion, Feeling, Mood, PlayerState, Target, Tick
+from device.strategies import target_of
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Dwell and cooldown in seconds, quiet hours in local time (equal ends: none), volume in percent."""
 
-    strategy: Strategy = "match"
+    strategy: Aim = "match"
     dwell_s: float = 8.0
     cooldown_s: float = 45.0
     quiet_from: time = time(22, 30)
@@ -58,6 +32,7 @@ class Policy:
     since: float = 0.0
     decided: Target | None = None
     decided_at: float | None = None
+    recent: Feeling = "absent"
     player: PlayerState | None = None
     clock: Tick | None = None
     held_by_listener: bool = False
@@ -88,13 +63,21 @@ class Policy:
         """The state and, where the music should change, the decision to do so."""
         if self._must_wait(mood):
             return self, None
-        strategy = self.rules.strategy
-        target = target_of(mood, strategy)
+        aim = self.rules.strategy
+        target = target_of(cast(Emotion, mood.emotion), "match" if aim == "auto" else aim)
         if target == self.decided and self._plays():
             return self, None
-        reason = _reason(mood, target, strategy)
-        decision = Decision(mood.at, mood, target, strategy, self.rules.volume_pct, reason)
-        return replace(self, decided=target, decided_at=mood.at), decision
+        decision = Decision(
+            mood.at,
+            mood,
+            target,
+            aim,
+            self.rules.volume_pct,
+            _reason(mood, target, aim),
+            recent=self.recent,
+            zone=self.clock.zone if self.clock else "UTC",
+        )
+        return replace(self, decided=target, decided_at=mood.at, recent=mood.emotion), decision
 
     def _must_wait(self, mood: Mood) -> bool:
         return (
@@ -121,31 +104,17 @@ class Policy:
         return self.player is not None and self.player.status == "playing"
 
 
-def target_of(mood: Mood, strategy: Strategy) -> Target:
-    """Where the music for a mood should be; raises KeyError for unclear and absent."""
-    emotion = TOWARDS[strategy][mood.emotion]  # type: ignore[index]
-    valence, arousal = VALENCE_AROUSAL[emotion]
-    return Target(emotion, valence, arousal)
-
-
 def is_quiet(clock: Tick | None, rules: Rules) -> bool:
     """Whether it is quiet hours; never while the clock is unknown or not to be trusted."""
     if clock is None or not clock.synced or rules.quiet_from == rules.quiet_until:
         return False
-    now = clock.utc.astimezone(_zone(clock.zone)).time().replace(tzinfo=None)
+    now = local_time(clock.utc, clock.zone).time().replace(tzinfo=None)
     if rules.quiet_from < rules.quiet_until:
         return rules.quiet_from <= now < rules.quiet_until
     return now >= rules.quiet_from or now < rules.quiet_until
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
-def _reason(mood: Mood, target: Target, strategy: Strategy) -> str:
+def _reason(mood: Mood, target: Target, aim: Aim) -> str:
     senses = ", ".join(f"{modality} {share:.0%}" for modality, share in mood.shares)
-    aim = "" if target.emotion == mood.emotion else f", so {target.emotion} music ({strategy})"
-    return f"the room is {mood.emotion} ({mood.confidence:.0%}; {senses}){aim}"
+    to_what_end = "" if target.emotion == mood.emotion else f", so {target.emotion} music ({aim})"
+    return f"the room is {mood.emotion} ({mood.confidence:.0%}; {senses}){to_what_end}"

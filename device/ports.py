@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.signals import Decision, Event, Queue, Raw, Track
+from device.signals import Context, Event, Queue, Raw, Strategy, Track, Wish
 
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
@@ -55,14 +55,33 @@ class Player(Protocol):
 
     def set_volume(self, volume_pct: int) -> None: ...
 
+    def save(self, name: str) -> None:
+        """Keep what is queued as a playlist of that name; one of ours with the same name is replaced."""
+
     def close(self) -> None: ...
 
 
 class Source(Protocol):
     """A collection of tracks."""
 
-    def find(self, decision: Decision) -> list[Track]:
-        """Candidates for a decision, in no order; empty when it has none."""
+    def find(self, wish: Wish) -> list[Track]:
+        """Candidates for a wish, in no order; empty when it has none. Raises AttuneError, saying what to do."""
+
+
+class Taste(Protocol):
+    """What listeners like."""
+
+    def strategy(self, context: Context) -> Strategy:
+        """The strategy to try now; that of `context` counts for nothing."""
+
+    def genres(self, context: Context, table: Sequence[str]) -> tuple[str, ...]:
+        """Genres to try now, the most promising first: those of `table`, and others that were liked."""
+
+    def rating(self, track: Track, context: Context) -> float:
+        """How much a track is liked, -1..1; 0 where nothing is known."""
+
+    def offer(self, event: Event) -> None:
+        """Learn from a reaction; never blocks and never raises."""
 
 
 class Sink(Protocol):

@@ -204,7 +204,10 @@ class Mood:
     utc: datetime | None = None
 
 
-Strategy = Literal["match", "lift", "soothe"]
+Strategy = Literal["match", "calm", "lift"]
+"""To what end music is chosen; device/strategies.py has the table of what each plays to which emotion."""
+Aim = Literal["match", "calm", "lift", "auto"]
+"""What people may set: a strategy, or that the listener's taste chooses one each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,22 +221,42 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """That the music should change, to what end, and why."""
+    """That the music should change, to what end, and why.
+
+    `target` is where the music should lead; for the strategy "auto" it is that of "match". `who` listens (never
+    published); `recent` is the feeling of the decision before; `zone` is the room's time zone.
+    """
 
     at: float
     mood: Mood
     target: Target
-    strategy: Strategy
+    strategy: Aim
     volume_pct: int
     reason: str
     utc: datetime | None = None
+    who: str = ROOM
+    recent: Feeling = "absent"
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The circumstances under which music plays; `local` is the room's time, None while the clock is not trusted."""
+
+    who: str
+    emotion: Emotion
+    strategy: Strategy
+    modality: Modality | None = None
+    recent: Feeling = "absent"
+    local: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
     """A piece of music; valence and arousal are -1..1, `uncertainty` is their standard deviation.
 
-    `instrumental` only where it is known that nobody sings in it.
+    `instrumental` only where it is known that nobody sings in it. `popularity` is 0..100, None where it is not known.
+    `why` tells in one sentence where its place in the plane comes from.
     """
 
     uri: str
@@ -247,22 +270,38 @@ class Track:
     uncertainty: float = 1.0
     source: str = ""
     instrumental: bool = False
+    popularity: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What music is looked for: one target for each track to come, and the genres, the most wanted first."""
+
+    at: float
+    targets: tuple[Target, ...]
+    genres: tuple[str, ...]
+    utc: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Tracks to play in this order, and why these."""
+    """Tracks to play in this order, and why these; `context` is what they were chosen in, None where a person chose."""
 
     at: float
     tracks: tuple[Track, ...]
     reason: str
     volume_pct: int | None = None
     utc: datetime | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerState:
-    """What the player does; `chosen_by` is "listener" when the current track is not one that Attune queued."""
+    """What the player does; `chosen_by` is "listener" when the current track is not one that Attune queued.
+
+    `elapsed_s` is how far into `track` the player was at `at`.
+    """
 
     at: float
     status: Literal["playing", "paused", "stopped", "failed"]
@@ -270,6 +309,25 @@ class PlayerState:
     volume_pct: int = 0
     device: str = ""
     chosen_by: Literal["attune", "listener"] = "attune"
+    utc: datetime | None = None
+    elapsed_s: float = 0.0
+
+
+ReactionKind = Literal["like", "dislike", "finish", "skip", "choose", "louder", "quieter", "moved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """How a listener took a track, or how the mood moved under it; `value` is the reward, -1..1.
+
+    Of a track that is Spotify's, `track` holds no more than our own genre and the source.
+    """
+
+    at: float
+    kind: ReactionKind
+    value: float
+    track: Track
+    context: Context
     utc: datetime | None = None
 
 
@@ -315,6 +373,9 @@ CommandKind = Literal[
     "pause",
     "resume",
     "next",
+    "like",
+    "dislike",
+    "save",
     "volume",
     "camera",
     "microphone",
@@ -332,9 +393,10 @@ CommandKind = Literal[
 class Command:
     """What a person asked for.
 
-    `value`: volume 0..100; camera, microphone and learn_from_everyone "on" or "off"; say the words; strategy its name;
+    `value`: like and dislike the uri of a track that played, or empty for the one that plays; save the name of the new
+    playlist; volume 0..100; camera, microphone and learn_from_everyone "on" or "off"; say the words; strategy an Aim;
     sense "all" or a modality; listener who is alone here, or ROOM; label an emotion, or an emotion and a modality;
-    forget whose moments, or EVERYONE; otherwise empty.
+    forget whose moments and reactions, or EVERYONE; otherwise empty.
     """
 
     at: float
@@ -352,5 +414,5 @@ class Control:
     value: Any = None
 
 
-Event: TypeAlias = Mood | Decision | Queue | PlayerState | Health | Setting
+Event: TypeAlias = Mood | Decision | Queue | PlayerState | Reaction | Health | Setting
 Message: TypeAlias = Estimate | Tick | Command | PlayerState | Queue | Health

@@ -22,6 +22,7 @@ from device.signals import (
     Mood,
     PlayerState,
     Queue,
+    Reaction,
     Setting,
     Track,
 )
@@ -100,6 +101,8 @@ def payload(event: Event) -> Payload:
             content = _player(event)
         case Health():
             content = {"part": event.part, "status": event.status, "message": event.message}
+        case Reaction():
+            content = _reaction(event)
         case Setting():
             content = {"key": event.key, "value": event.value}
     return content | {"utc": _utc(event.utc)}
@@ -179,6 +182,18 @@ def _player(state: PlayerState) -> Payload:
     }
 
 
+def _reaction(reaction: Reaction) -> Payload:
+    """Without the name of whoever reacted."""
+    context = reaction.context
+    return {
+        "kind": reaction.kind,
+        "value": _number(reaction.value),
+        "track": _track(reaction.track),
+        "emotion": context.emotion,
+        "strategy": context.strategy,
+    }
+
+
 def _track(track: Track) -> Payload:
     return {
         "uri": track.uri,
@@ -241,11 +256,17 @@ def _next(value: str) -> tuple[str, str]:
     return "next", ""
 
 
-_OWN_WORDS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = MappingProxyType({"pause": _pause, "next": _next})
+def _like(kind: str) -> Callable[[str], tuple[str, str]]:
+    return lambda value: (kind, "" if value.lower() == "press" else value)
+
+
+_OWN_WORDS: Final[Mapping[str, Callable[[str], tuple[str, str]]]] = MappingProxyType(
+    {"pause": _pause, "next": _next, "like": _like("like"), "dislike": _like("dislike")}
+)
 """Topics whose values are those of a switch and a button in home automation."""
 
 COMMANDS: Final = (
-    *("pause", "next", "camera", "microphone", "say", "strategy", "volume", "sense"),
+    *("pause", "next", "like", "dislike", "save", "camera", "microphone", "say", "strategy", "volume", "sense"),
     *("listener", "label", "forget", "learn_from_everyone"),
 )
 """Topics that take commands; an empty message is never one, as clearing a retained one sends it."""

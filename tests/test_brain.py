@@ -8,6 +8,7 @@ import pytest
 
 from device.brain import Brain
 from device.commands import command
+from device.context import context_of
 from device.listeners import with_moments
 from device.policy import Policy, Rules
 from device.signals import (
@@ -20,6 +21,7 @@ from device.signals import (
     Mood,
     PlayerState,
     Queue,
+    Reaction,
     Sentence,
     Setting,
     Tick,
@@ -221,3 +223,34 @@ def test_a_singer_is_not_taken_for_the_listener() -> None:
 
 def test_learning_from_everyone_is_kept_as_a_setting() -> None:
     assert told(Brain(), "learn_from_everyone", "on") == [Setting(1.0, "learn_from_everyone", "on")]
+
+
+def test_a_like_becomes_a_reaction_of_whoever_listens() -> None:
+    room = brain()
+    evening(room, 12.0)
+    room.step(command(12.0, "listener", "Anna"))
+    decision = next(out for out in evening(brain(), 12.0) if isinstance(out, Decision))
+    track = Track("a.ogg", duration_s=60.0)
+    room.step(Queue(12.0, (track,), "fits", context=context_of(decision)))
+    room.step(PlayerState(12.1, "playing", track, 40, "test"))
+    reaction, told = room.step(command(13.0, "like"))
+    assert isinstance(reaction, Reaction)
+    assert (reaction.kind, reaction.context.who, reaction.track) == ("like", "anna", track)
+    assert reaction.utc == START + timedelta(seconds=13.0)
+    assert told == Health(13.0, "taste", "works", "a like is kept", utc=START + timedelta(seconds=13.0))
+
+
+def test_a_like_of_nothing_says_so() -> None:
+    (told,) = brain().step(command(1.0, "like"))
+    assert isinstance(told, Health)
+    assert (told.part, told.status) == ("taste", "degraded")
+
+
+def test_a_decision_knows_who_listens() -> None:
+    room = brain()
+    room.step(command(0.0, "listener", "Anna"))
+    assert {out.who for out in evening(room, 20.0) if isinstance(out, Decision)} == {"anna"}
+
+
+def test_a_queue_is_saved_by_the_player() -> None:
+    assert brain().step(command(1.0, "save", "Monday")) == [Control("player", "save", "Monday")]

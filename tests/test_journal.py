@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from device.journal import Journal, describe, record
-from device.signals import Decision, Event, Health, Mood, PlayerState, Queue, Setting, Target, Track
+from device.signals import Context, Decision, Event, Health, Mood, PlayerState, Queue, Reaction, Setting, Target, Track
 
 TRACK = Track("a.ogg", "Late Rain", "Attune", "piano")
 MOOD = Mood(1.0, "sad", "neutral", people=2)
@@ -19,6 +19,7 @@ TOLD: list[tuple[Event, str]] = [
     (Queue(1.0, (TRACK,), "piano for sad"), "queue: Late Rain (piano for sad)"),
     (Queue(1.0, (), "no music; add some"), "queue: nothing (no music; add some)"),
     (PlayerState(1.0, "playing", TRACK, 40, "MPD"), "player: playing Late Rain (piano) at 40 % on MPD"),
+    (Reaction(1.0, "like", 1.0, TRACK, Context("anna", "sad", "match")), "reaction: like (+1.00) to Late Rain"),
     (Health(1.0, "camera", "muted", "closed"), "camera: muted: closed"),
     (Setting(1.0, "strategy", "lift"), "setting: strategy = lift"),
     (Setting(1.0, "listener", "anna"), "setting: listener = ..."),

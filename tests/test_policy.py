@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.policy import TOWARDS, Policy, Rules, is_quiet, target_of
-from device.signals import EMOTIONS, Decision, Feeling, Mood, PlayerState, Strategy, Tick, Track
+from device.policy import Policy, Rules, is_quiet
+from device.signals import EMOTIONS, Decision, Feeling, Mood, PlayerState, Tick, Track
 
 NO_QUIET = Rules(quiet_from=time(0), quiet_until=time(0))
 
@@ -88,12 +88,16 @@ def test_another_strategy_decides_anew() -> None:
     assert [d.target.emotion for d in decisions] == ["happy"]
 
 
-@pytest.mark.parametrize("strategy", TOWARDS)
-def test_every_strategy_knows_every_emotion(strategy: Strategy) -> None:
-    for emotion in EMOTIONS:
-        target = target_of(Mood(0.0, emotion), strategy)
-        assert target.emotion in EMOTIONS
-        assert -1.0 <= target.valence <= 1.0
+def test_what_taste_is_to_choose_is_decided_as_a_match() -> None:
+    _, (decision,) = run(every_second("sad", 0, 20), Policy(Rules("auto", quiet_from=time(0), quiet_until=time(0))))
+    assert (decision.strategy, decision.target.emotion) == ("auto", "sad")
+
+
+def test_a_decision_knows_the_feeling_of_the_one_before_and_the_time_zone() -> None:
+    policy = Policy(NO_QUIET).ticked(Tick(0.0, datetime(2026, 11, 20, 12, tzinfo=UTC), "Europe/Berlin", True))
+    _, decisions = run(every_second("happy", 0, 20) + every_second("sad", 20, 100), policy)
+    assert [d.recent for d in decisions] == ["absent", "happy"]
+    assert decisions[0].zone == "Europe/Berlin"
 
 
 @pytest.mark.parametrize(

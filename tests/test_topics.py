@@ -16,6 +16,7 @@ from device.commands import LONGEST_SENTENCE
 from device.signals import (
     EMOTIONS,
     Command,
+    Context,
     Decision,
     Estimate,
     Event,
@@ -23,6 +24,7 @@ from device.signals import (
     Mood,
     PlayerState,
     Queue,
+    Reaction,
     Setting,
     Target,
     Track,
@@ -120,6 +122,7 @@ GOLDEN: list[tuple[Event, list[tuple[str, str]]]] = [
     (Setting(2.0, "volume", "35"), [("volume", "35")]),
     (Setting(2.0, "learn_from_everyone", "on"), [("learn_from_everyone", "on")]),
     (Setting(2.0, "listener", "anna"), []),
+    (Reaction(2.0, "like", 1.0, TRACK, Context("anna", "happy", "match")), []),
     (Setting(2.0, "account_token", "secret"), []),
 ]
 
@@ -222,7 +225,7 @@ def test_commands(name: str, message: bytes, kind: Any, value: str) -> None:
         ("volume", b"1e1", "whole number"),
         ("volume", "٣".encode(), "whole number"),
         ("volume", b"9" * 1000, "whole number"),
-        ("strategy", "ａ\u202e".encode(), "one of match, lift, soothe"),
+        ("strategy", "ａ\u202e".encode(), "one of match, calm, lift, auto"),
         ("sense", b"body", "one of all, face, voice, text"),
         ("say", b"x" * 501, "this one has 501"),
         ("say", b"x" * 5000, "5,000 bytes are too many"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from device.music.genres import place
-from device.signals import Decision, Track
+from device.signals import Track, Wish
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Folder:
         self._path = path
         self._known: dict[str, tuple[Stamp, Track | None]] = {}
 
-    def find(self, decision: Decision) -> list[Track]:
+    def find(self, wish: Wish) -> list[Track]:
         """Every track of the folder."""
         return self.tracks()
 

@@ -145,6 +145,13 @@ class MpdPlayer:
             with self._client("set the volume") as client:
                 client.setvol(self._wanted.volume_pct)
 
+    def save(self, name: str) -> None:
+        """Keep MPD's list as a stored playlist; one of the same name is replaced."""
+        with self._lock, self._client("save a playlist") as client:
+            if any(row["playlist"] == name for row in client.listplaylists()):
+                client.rm(name)
+            client.save(name)
+
     def close(self) -> None:
         """End the thread and the private MPD, within seconds; may be called more than once."""
         self._stopping.set()

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, Literal
 
-from device.signals import PlayerState, Queue, Track
+from device.signals import PlayerError, PlayerState, Queue, Track
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,10 @@ class SilentPlayer:
         self._volume_pct = min(100, max(0, volume_pct))
         self._say(self._clock())
 
+    def save(self, name: str) -> None:
+        """Raises PlayerError: what plays nothing keeps no playlists."""
+        raise PlayerError("there is no player that could keep a playlist: install MPD, or set [music] player")
+
     def advance(self, at: float) -> None:
         """Let the time be `at`: tracks that have ended by then make way for the next."""
         while (track := self._track()) and self._paused_at is None and at >= self._ends_at(track):
@@ -86,7 +90,12 @@ class SilentPlayer:
 
     def _say(self, at: float) -> None:
         track = self._track()
-        self._tell(PlayerState(at, self._status(track), track, self._volume_pct, "silent"))
+        state = PlayerState(at, self._status(track), track, self._volume_pct, "silent", elapsed_s=self._elapsed_s(at))
+        self._tell(state)
+
+    def _elapsed_s(self, at: float) -> float:
+        now = at if self._paused_at is None else self._paused_at
+        return max(0.0, now - self._started_at) if self._track() else 0.0
 
     def _status(self, track: Track | None) -> Literal["playing", "paused", "stopped"]:
         if track is None:

@@ -7,9 +7,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.music.choose import choose, closeness, fit, recency
+from device.music.choose import DAY_S, Heard, choose, closeness, fit, recency
 from device.music.genres import GENRES, genres_for, place
 from device.signals import EMOTIONS, VALENCE_AROUSAL, Emotion, Target, Track
+from device.strategies import path
 
 
 def track(uri: str, genre: str = "", moods: tuple[str, ...] = (), artist: str = "") -> Track:
@@ -24,8 +25,10 @@ def target(emotion: Emotion) -> Target:
 
 
 def take(tracks: Sequence[Track], emotion: Emotion, recent: Sequence[str] = (), count: int = 6, seed: int = 1):
-    rng = random.Random(seed)
-    return choose(tracks, target(emotion), genres_for(emotion), recent, count=count, rng=rng)
+    heard = Heard({uri: 60.0 * age for age, uri in enumerate(reversed(recent))})
+    return choose(
+        tracks, [target(emotion)] * count, {emotion: genres_for(emotion)}, {}, heard=heard, rng=random.Random(seed)
+    )
 
 
 LIBRARY = [
@@ -107,7 +110,59 @@ def test_fit_stays_within_its_bounds() -> None:
 
 
 def test_recency_falls_with_age() -> None:
-    assert recency("c", ["a", "b", "c"]) == 1.0
-    assert recency("c", ["a", "b", "c"]) > recency("b", ["a", "b", "c"]) > recency("a", ["a", "b", "c"]) > 0.0
-    assert recency("x", ["a", "b", "c"]) == 0.0
-    assert recency("a", ["a", "b", "a"]) == 1.0
+    assert recency(0.0) == 1.0
+    assert recency(60.0) > recency(3_600.0) > 0.5
+    assert recency(DAY_S) == 0.0
+
+
+def test_a_track_is_not_played_twice_in_a_day_while_another_fits_at_all() -> None:
+    heard, other = track("heard", "pop", ("happy",)), track("other", "Power Pop")
+    assert take([heard, other], "happy", ["heard"], count=1) == (other,)
+    yesterday = Heard({"heard": DAY_S})
+    chosen = choose([heard, other], [target("happy")], {"happy": ("pop",)}, {}, heard=yesterday, rng=random.Random(1))
+    assert chosen == (heard,)
+
+
+def test_an_artist_waits_for_others_that_fit_less() -> None:
+    same = [track(f"same{number}", "pop", ("happy",), "X") for number in range(3)]
+    others = [track(f"other{number}", "Power Pop", (), f"Y{number}") for number in range(4)]
+    artists = [one.artist for one in take([*same, *others], "happy", count=6)]
+    assert artists.count("X") == 2
+    assert artists[0] == "X"
+    assert artists[5] == "X"
+
+
+def test_genres_are_mixed() -> None:
+    tracks = [track(f"{genre}{number}", genre) for genre in ("pop", "dance") for number in range(6)]
+    genres = [one.genre for one in take(tracks, "happy", count=6)]
+    assert 2 <= genres.count("dance") <= 4
+
+
+def test_taste_goes_before_what_fits_as_well_and_what_is_disliked_waits() -> None:
+    tracks = [track(uri, "pop", ("happy",)) for uri in "abc"]
+    for seed in range(10):
+        ratings, rng = {"a": -1.0, "c": 1.0}, random.Random(seed)
+        chosen = choose(tracks, [target("happy")] * 3, {"happy": ("pop",)}, ratings, heard=Heard(), rng=rng)
+        assert [one.uri for one in chosen] == ["c", "b", "a"]
+
+
+def test_what_many_like_goes_first_where_nothing_else_is_known() -> None:
+    tracks = [Track(uri, genre="pop", popularity=popularity) for uri, popularity in (("a", 0.0), ("b", 100.0))]
+    firsts = [
+        choose(tracks, [target("happy")], {"happy": ("pop",)}, {}, heard=Heard(), rng=random.Random(seed))[0].uri
+        for seed in range(60)
+    ]
+    assert 30 < firsts.count("b") < 60
+
+
+def test_a_sure_place_fits_without_a_tag_and_a_guess_from_the_genre_does_not() -> None:
+    sure = Track("sure", valence=0.8, arousal=0.5, uncertainty=0.2)
+    tagged, guess = track("tagged", "pop"), Track("guess", genre="polka", valence=0.8, arousal=0.5, uncertainty=0.5)
+    assert {one.uri for one in take([sure, tagged, guess], "happy")} == {"sure", "tagged"}
+
+
+def test_each_track_of_a_path_fits_its_own_target() -> None:
+    genres = {"sad": ("piano",), "happy": ("pop",)}
+    tracks = [track(f"{genre}{number}", genre) for genre in ("piano", "pop") for number in range(6)]
+    chosen = choose(tracks, path("sad", "lift", 6), genres, {}, heard=Heard(), rng=random.Random(1))
+    assert [one.genre for one in chosen] == ["piano"] * 3 + ["pop"] * 3

@@ -8,7 +8,7 @@ from device.config import Music
 from device.music.dj import Dj
 from device.music.genres import place
 from device.music.scores import pieces
-from device.signals import EMOTIONS, VALENCE_AROUSAL, Decision, Emotion, Mood, PlayerError, Target, Track
+from device.signals import EMOTIONS, VALENCE_AROUSAL, Decision, Emotion, Mood, PlayerError, Target, Track, Wish
 
 
 def decision(emotion: Emotion = "happy", at: float = 12.5) -> Decision:
@@ -28,7 +28,7 @@ class Shelf:
         self.tracks = list(tracks)
         self.failure = ""
 
-    def find(self, decision: Decision) -> list[Track]:
+    def find(self, wish: Wish) -> list[Track]:
         if self.failure:
             raise PlayerError(self.failure)
         return self.tracks
@@ -45,9 +45,9 @@ def test_a_queue_keeps_the_time_and_volume_of_its_decision_and_says_why() -> Non
     assert queue.reason == "pop or dance fits happy"
 
 
-def test_sources_are_joined() -> None:
-    (queue,) = dj(Shelf(track("a", "pop")), Shelf(track("b", "dance")))(decision())
-    assert {one.uri for one in queue.tracks} == {"a", "b"}
+def test_the_first_source_that_has_any_is_taken() -> None:
+    (queue,) = dj(Shelf(), Shelf(track("b", "dance")), Shelf(track("c", "pop")))(decision())
+    assert [one.uri for one in queue.tracks] == ["b"]
 
 
 def test_the_settings_name_genres_and_length() -> None:
@@ -93,7 +93,7 @@ def test_a_failing_source_is_told_once_and_the_others_go_on(caplog: pytest.LogCa
     assert caplog.text.count("search is down") == 1
     failing.failure = ""
     (queue,) = disc_jockey(decision())
-    assert {one.uri for one in queue.tracks} == {"a", "b"}
+    assert [one.uri for one in queue.tracks] == ["a"]
 
 
 def test_when_every_source_fails_the_reason_is_theirs() -> None:
