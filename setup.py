@@ -24,6 +24,7 @@ RUN = [
 ]
 WEB = ["Flask==3.1.3", "Werkzeug==3.1.9", "cheroot==11.1.2"]
 BROKER = ["amqtt==0.12.1"]
+LIBRARY = ["librosa==0.11.0"]  # measures the sound of music files, in a process of its own
 ONNX = "onnx==1.23.2"  # writes graphs
 EXTRAS = {
     "pi": [],  # picamera2, PyAudio and systemd-python come from the system: python3-picamera2, -pyaudio, -systemd
@@ -32,6 +33,7 @@ EXTRAS = {
     "systemd": ["systemd-python==235"],
     "web": WEB,
     "broker": BROKER,
+    "library": LIBRARY,
     "train": [
         "torch==2.13.0",
         "tensorflow==2.21.0",  # converts to full int8
@@ -46,12 +48,12 @@ EXTRAS = {
     "dev": [
         *WEB,
         *BROKER,
+        *LIBRARY,
         "pytest==9.2.0",
         "pytest-cov==7.1.0",
         "hypothesis==6.170.15",
         "mypy==2.4.1",
         "ruff==0.17.5",
-        "librosa==0.11.0",
         "selenium==4.51.0",
         "psutil==7.2.2",
         ONNX,  # for the graph that the text network is timed against

@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.inference.personal": PURE | {"device.inference.scores"},
     "device.music": SEAMS - {"device.pipeline"}
     | {"device.store", "device.strategies", "device.context", "device.music"},
+    "device.music.sound_features": PURE | {"device.inference.features"},
     "device.music.choose": PURE | {"device.music.genres"},
     "device.music.genres": PURE,
     "companion_web": {
@@ -79,7 +80,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "cheroot": ("companion_web",),
     "systemd": ("device.health", "device.__main__"),
     "spotipy": (),
-    "librosa": (),
+    "librosa": ("device.music.sound_features",),
     "sklearn": (),
 }
 CLOCK_READERS = (

@@ -148,6 +148,28 @@ def decode_sound(data: bytes, rate_hz: int = 16_000) -> Samples:
     return np.concatenate(chunks)
 
 
+def decode_beginning(recording: Recording, rate_hz: int, longest_s: float) -> Samples:
+    """Mono float32 in -1..1 at `rate_hz` of the first sound of a recording, its first `longest_s` seconds at most.
+
+    Channels are averaged. Of a damaged recording, what comes before the damage. Raises SensorError when it is no sound
+    or holds no sample.
+    """
+    chunks: list[Samples] = []
+    missing = round(longest_s * rate_hz)
+    try:
+        for sound in _sounds(recording, rate_hz, rate_hz):
+            chunks.append(sound.samples[:missing])
+            missing -= sound.samples.size
+            if missing <= 0:
+                break
+    except SensorError:
+        if not chunks:
+            raise
+    if not chunks:
+        raise SensorError("there is no sound in it; record it again")
+    return np.concatenate(chunks)
+
+
 class Resampler:
     """Turns float32 samples of any rate and channel count into mono of one rate, piece by piece.
 

@@ -14,6 +14,7 @@ import pytest
 from device.sensors.headers import picture_size
 from device.sensors.media import (
     Resampler,
+    decode_beginning,
     decode_picture,
     decode_sound,
     frames_and_sound,
@@ -143,6 +144,20 @@ class TestSound:
         data = bytearray(wav(tone(1.0)))
         data[4:8] = data[40:44] = struct.pack("<I", 0x7FFFF000)
         assert decode_sound(bytes(data)).size == RATE_HZ
+
+    def test_the_beginning_alone(self) -> None:
+        whole = tone(3.0, 8000)
+        assert decode_beginning(wav(whole, 8000), 8000, 1.25) == pytest.approx(whole[:10_000], abs=1e-4)
+        assert decode_beginning(wav(whole, 8000), 8000, 60.0).size == 24_000
+
+    def test_the_beginning_of_a_damaged_recording_is_what_comes_before(self) -> None:
+        file = flash_and_beep(form="matroska")
+        assert 0 < decode_beginning(file[: len(file) // 2], 16_000, 60.0).size < 3 * 16_000
+
+    @pytest.mark.parametrize("data", [b"", b"no sound at all", png(SCENE)])
+    def test_the_beginning_of_no_sound(self, data: bytes) -> None:
+        with pytest.raises(SensorError):
+            decode_beginning(data, 16_000, 60.0)
 
     def test_the_sound_of_a_video(self) -> None:
         assert decode_sound(flash_and_beep()).size == pytest.approx(3 * RATE_HZ, abs=2100)
