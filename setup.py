@@ -25,6 +25,10 @@ RUN = [
 WEB = ["Flask==3.1.3", "Werkzeug==3.1.9", "cheroot==11.1.2"]
 BROKER = ["amqtt==0.12.1"]
 LIBRARY = ["librosa==0.11.0"]  # measures the sound of music files, in a process of its own
+SPOTIFY = [
+    "spotipy==2.26.0",  # Spotify's Web API and log-in; needs redis, which Attune never asks
+    "websocket-client==1.9.2",  # events of a go-librespot: pure Python, 0.06 s to import
+]
 ONNX = "onnx==1.23.2"  # writes graphs
 EXTRAS = {
     "pi": [],  # picamera2, PyAudio and systemd-python come from the system: python3-picamera2, -pyaudio, -systemd
@@ -34,6 +38,7 @@ EXTRAS = {
     "web": WEB,
     "broker": BROKER,
     "library": LIBRARY,
+    "spotify": SPOTIFY,
     "train": [
         "torch==2.13.0",
         "tensorflow==2.21.0",  # converts to full int8
@@ -49,6 +54,7 @@ EXTRAS = {
         *WEB,
         *BROKER,
         *LIBRARY,
+        *SPOTIFY,
         "pytest==9.2.0",
         "pytest-cov==7.1.0",
         "hypothesis==6.170.15",

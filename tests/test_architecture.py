@@ -81,6 +81,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "systemd": ("device.health", "device.__main__"),
     "spotipy": (),
     "librosa": ("device.music.sound_features",),
+    "websocket": ("device.player.librespot",),
+    "librosa": (),
     "sklearn": (),
 }
 CLOCK_READERS = (
