@@ -82,7 +82,6 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "spotipy": (),
     "librosa": ("device.music.sound_features",),
     "websocket": ("device.player.librespot",),
-    "librosa": (),
     "sklearn": (),
 }
 CLOCK_READERS = (
