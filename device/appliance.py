@@ -176,7 +176,9 @@ class Appliance:
         folder = Folder(music_folder(self._config))
         if not self._config.music.folder:
             self._work("demo library", self._compose)
-        self._work("dj", serve(lambda: Dj([folder], self._config.music, rng), self._decisions, self._inbox.put))
+        dj = Dj([folder], self._config.music, rng)
+        self._sinks.append(dj)
+        self._work("dj", serve(lambda: dj, self._decisions, self._inbox.put))
         self._work("player", self._play)
 
     def _start_senses(self) -> None:

@@ -12,28 +12,47 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, delete, event, exc, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    bindparam,
+    create_engine,
+    delete,
+    event,
+    exc,
+    insert,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
-from device.signals import EVERYONE, MOST_MOMENTS, ConfigError, Decision, Moment, Mood
+from device.signals import EVERYONE, MOST_MOMENTS, ConfigError, Decision, Moment, Mood, Reaction
 from device.store.errors import StoreError, explain
 from device.store.tables import (
     DECISIONS,
     EVENTS,
     MOMENTS,
     MOODS,
+    REACTIONS,
     RUNS,
     SETTINGS,
     decision_of_row,
     moment_of_row,
     mood_of_row,
+    reaction_of_row,
     row_of_decision,
     row_of_moment,
     row_of_mood,
+    row_of_reaction,
 )
 
-LATEST: Final = "0003"
+Kept = Mood | Decision | Reaction
+"""Events that are kept."""
+
+LATEST: Final = "0004"
 """The newest step of the migrations; where a database has it already, Alembic need not even be imported."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 5
@@ -84,15 +103,18 @@ class Database:
     def change_moments(self, changes: Sequence[Moment | str]) -> None:
         """Keep each moment, in place of the oldest where there are too many, and forget whom a name (or EVERYONE) is.
 
+        A listener's reactions are forgotten with their moments; with EVERYONE's go those of whoever was in the room.
+
         What is forgotten has left no byte in the files when this returns.
         """
         with self._transaction() as connection:
             for change in changes:
                 if isinstance(change, Moment):
                     _keep_moment(connection, change)
-                else:
-                    theirs = MOMENTS.c.who == change
-                    connection.execute(delete(MOMENTS) if change == EVERYONE else delete(MOMENTS).where(theirs))
+                    continue
+                for table in (MOMENTS, REACTIONS):
+                    theirs = delete(table) if change == EVERYONE else delete(table).where(table.c.who == change)
+                    connection.execute(theirs)
         if any(isinstance(change, str) for change in changes) and self._empty_log():
             raise StoreError(f"{self._where}: another program reads it; it is tried again until nothing is left")
 
@@ -104,12 +126,13 @@ class Database:
             if connection.execute(select(RUNS.c.run).where(RUNS.c.run == run)).first() is None:
                 connection.execute(insert(RUNS).values(run=run))
 
-    def keep(self, run: str, events: Sequence[Mood | Decision], settings: dict[str, str]) -> None:
+    def keep(self, run: str, events: Sequence[Kept], settings: dict[str, str]) -> None:
         """Write events and settings, all or none of them."""
         moods = [row_of_mood(item) | {"run": run} for item in events if isinstance(item, Mood)]
         decisions = [row_of_decision(item) | {"run": run} for item in events if isinstance(item, Decision)]
+        reactions = [row_of_reaction(item) | {"run": run} for item in events if isinstance(item, Reaction)]
         with self._transaction() as connection:
-            for table, rows in ((MOODS, moods), (DECISIONS, decisions)):
+            for table, rows in ((MOODS, moods), (DECISIONS, decisions), (REACTIONS, reactions)):
                 if rows:
                     connection.execute(insert(table), rows)
             for key, value in settings.items():
@@ -126,15 +149,19 @@ class Database:
                 update(RUNS).where(RUNS.c.ended_before.is_(None), RUNS.c.run != run).values(ended_before=utc)
             )
 
-    def purge(self, before: datetime) -> int:
-        """Erase events from before that time, also those of runs that had ended by then; returns how many."""
-        ended = select(RUNS.c.run).where(RUNS.c.ended_before < before)
+    def purge(self, before: datetime, reactions_before: datetime) -> int:
+        """Erase events from before that time, also those of runs that had ended by then; returns how many.
+
+        Taste needs reactions for longer: they have a time of their own.
+        """
         gone = 0
         with self._transaction() as connection:
             for table in EVENTS:
-                old = (table.c.utc < before) | (table.c.utc.is_(None) & table.c.run.in_(ended))
+                limit = reactions_before if table is REACTIONS else before
+                ended = select(RUNS.c.run).where(RUNS.c.ended_before < limit)
+                old = (table.c.utc < limit) | (table.c.utc.is_(None) & table.c.run.in_(ended))
                 gone += connection.execute(delete(table).where(old)).rowcount
-            left = select(MOODS.c.run).union(select(DECISIONS.c.run))
+            left = union(*(select(table.c.run) for table in EVENTS))
             connection.execute(delete(RUNS).where(RUNS.c.ended_before < before, RUNS.c.run.not_in(left)))
         if gone:
             self._empty_log()
@@ -145,6 +172,9 @@ class Database:
 
     def decisions(self, since: datetime | None, limit: int) -> list[Decision]:
         return [decision_of_row(row) for row in self._newest(DECISIONS, since, limit)]
+
+    def reactions(self, limit: int) -> list[Reaction]:
+        return [reaction_of_row(row) for row in self._newest(REACTIONS, None, limit)]
 
     def erase(self) -> None:
         """Erase every event and moment so that no byte of them is left in the files; settings stay."""

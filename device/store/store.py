@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from device.pipeline import Mailbox, Worker
-from device.signals import EVERYONE, AttuneError, ConfigError, Decision, Event, Health, Moment, Mood, Setting
+from device.signals import EVERYONE, AttuneError, ConfigError, Decision, Event, Health, Moment, Mood, Reaction, Setting
 from device.store.errors import DamagedError, StoreError
 
 if TYPE_CHECKING:
-    from device.store.database import Database
+    from device.store.database import Database, Kept
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ TURN_S: Final = 5.0
 FIRST_LOOK_S: Final = 10.0
 ANSWER_S: Final = 10.0
 DAY: Final = timedelta(days=1)
+KEEP_REACTIONS: Final = timedelta(days=730)
+"""Taste changes over years, not months; what is older would teach a listener who is no more."""
 BATCH: Final = 500
 """Events that are written in one transaction at most."""
 WAITING: Final = 5_000
@@ -38,10 +40,11 @@ MOMENTS_WAITING: Final = 500
 
 
 class Store:
-    """Keeps moods, decisions, settings and labelled moments in the database at `url`; no picture, sample or word.
+    """Keeps moods, decisions, reactions, settings and labelled moments in the database at `url`; no picture or word.
 
     Runs from its making to `close`. What cannot be written waits, the newest `waiting` events at most, and is written
-    when the cause has gone. Events older than `keep_days`, by the events' own time, are erased daily.
+    when the cause has gone. Events older than `keep_days`, by the events' own time, are erased daily; reactions only
+    after KEEP_REACTIONS.
     """
 
     def __init__(
@@ -59,8 +62,8 @@ class Store:
         self._changed: dict[str, str] = {}
         self._moments: list[Moment] = []
         self._changes: list[Moment | str] = []
-        self._waiting: Mailbox[Mood | Decision] = Mailbox(waiting)
-        self._batch: list[Mood | Decision] = []
+        self._waiting: Mailbox[Kept] = Mailbox(waiting)
+        self._batch: list[Kept] = []
         self._jobs: Mailbox[tuple[Callable[[Database], Any], Future[Any]]] = Mailbox(16)
         self._urgent = threading.Event()
         self._looked = threading.Event()
@@ -75,7 +78,7 @@ class Store:
     def offer(self, event: Event) -> None:
         if event.utc is not None:
             self._known = (event.at, event.utc)
-        if isinstance(event, Mood | Decision):
+        if isinstance(event, Mood | Decision | Reaction):
             self._waiting.put(event)
         elif isinstance(event, Setting):
             with self._lock:
@@ -95,7 +98,7 @@ class Store:
         self._urgent.set()
 
     def forget(self, who: str) -> None:
-        """Forget the moments of a listener, or of EVERYONE; tried until it is done, also over a lost disk."""
+        """Forget the moments and reactions of a listener, or of EVERYONE; tried until done, also over a lost disk."""
         with self._lock:
             self._moments = [moment for moment in self._moments if not _is_of(who, moment)]
             others = [change for change in self._changes if not _is_of(who, change)]
@@ -114,6 +117,10 @@ class Store:
     def decisions(self, since: datetime | None = None, limit: int = 1_000) -> list[Decision]:
         """The newest decisions, the newest first, each with no more of its mood than the emotion; raises StoreError."""
         return self._ask(lambda database: database.decisions(since, limit))
+
+    def reactions(self, limit: int = 20_000) -> list[Reaction]:
+        """The newest reactions, the newest first; raises StoreError while nothing can be read."""
+        return self._ask(lambda database: database.reactions(limit))
 
     def erase(self) -> None:
         """Erase all events and moments, written or waiting, so that no byte is left; settings stay.
@@ -232,7 +239,7 @@ class Store:
         while len(self._batch) < BATCH and (event := self._waiting.get(0.0)) is not None:
             self._batch.append(event)
 
-    def _timed(self, event: Mood | Decision) -> Mood | Decision:
+    def _timed(self, event: Kept) -> Kept:
         if event.utc is not None or self._known is None:
             return event
         at, utc = self._known
@@ -252,12 +259,14 @@ class Store:
             self._purge(database, utc)
 
     def _purge(self, database: Database, utc: datetime) -> None:
-        count = database.purge(utc - self._keep)
+        count = database.purge(utc - self._keep, utc - KEEP_REACTIONS)
         self._purged = utc
         if database.file:
             _drop(_aside(database.file), utc - self._keep)
         if count:
-            log.info("store: %d events older than %d days are erased", count, self._keep.days)
+            log.info(
+                "store: %d old events are erased; moods and decisions are kept for %d days", count, self._keep.days
+            )
 
     def _erase(self, database: Database) -> None:
         self._batch.clear()

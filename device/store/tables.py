@@ -5,11 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Column, DateTime, Dialect, Float, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.engine import Row
 from sqlalchemy.types import TypeDecorator
 
-from device.signals import Decision, Embedding, Moment, Mood, Target
+from device.signals import Context, Decision, Embedding, Moment, Mood, Reaction, Target, Track
 
 METADATA: Final = MetaData()
 
@@ -64,6 +77,29 @@ DECISIONS: Final = Table(
     Column("reason", Text, nullable=False),
 )
 
+REACTIONS: Final = Table(
+    "reactions",
+    METADATA,
+    *_stamp(),
+    Column("who", String(64), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("value", Float(53), nullable=False),
+    Column("emotion", String(16), nullable=False),
+    Column("strategy", String(16), nullable=False),
+    Column("modality", String(16)),
+    Column("recent", String(16), nullable=False),
+    Column("local", String(40)),
+    Column("uri", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("artist", Text, nullable=False),
+    Column("genre", Text, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("valence", Float(53), nullable=False),
+    Column("arousal", Float(53), nullable=False),
+    Column("uncertainty", Float(53), nullable=False),
+    Column("instrumental", Boolean, nullable=False),
+)
+
 RUNS: Final = Table("runs", METADATA, Column("run", String(16), primary_key=True), Column("ended_before", Utc))
 
 SETTINGS: Final = Table(
@@ -82,8 +118,8 @@ MOMENTS: Final = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
-EVENTS: Final = (MOODS, DECISIONS)
-"""The tables whose rows are erased when they are old."""
+EVENTS: Final = (MOODS, DECISIONS, REACTIONS)
+"""The tables whose rows bear a time, and are erased when they are old."""
 
 
 def row_of_mood(mood: Mood) -> dict[str, Any]:
@@ -153,3 +189,46 @@ def moment_of_row(row: Row[Any]) -> Moment:
     angry, disgust, fear, happy, sad, surprise, neutral = row.scores
     scores = (angry, disgust, fear, happy, sad, surprise, neutral)
     return Moment(row.who, row.emotion, row.modality, scores, Embedding(row.model, row.vector))
+
+
+def row_of_reaction(reaction: Reaction) -> dict[str, Any]:
+    context, track = reaction.context, reaction.track
+    return {
+        "at": reaction.at,
+        "utc": reaction.utc,
+        "who": context.who,
+        "kind": reaction.kind,
+        "value": reaction.value,
+        "emotion": context.emotion,
+        "strategy": context.strategy,
+        "modality": context.modality,
+        "recent": context.recent,
+        "local": context.local and context.local.isoformat(),
+        "uri": track.uri,
+        "title": track.title,
+        "artist": track.artist,
+        "genre": track.genre,
+        "source": track.source,
+        "valence": track.valence,
+        "arousal": track.arousal,
+        "uncertainty": track.uncertainty,
+        "instrumental": track.instrumental,
+    }
+
+
+def reaction_of_row(row: Row[Any]) -> Reaction:
+    """The reaction, with as much of its track as taste looks at."""
+    track = Track(
+        row.uri,
+        row.title,
+        row.artist,
+        row.genre,
+        valence=row.valence,
+        arousal=row.arousal,
+        uncertainty=row.uncertainty,
+        source=row.source,
+        instrumental=row.instrumental,
+    )
+    local = datetime.fromisoformat(row.local) if row.local else None
+    context = Context(row.who, row.emotion, row.strategy, row.modality, row.recent, local)
+    return Reaction(row.at, row.kind, row.value, track, context, row.utc)

@@ -60,7 +60,18 @@ def test_a_database_of_any_age_is_upgraded_and_keeps_its_rows(tmp_path: Path, re
     assert [mood.emotion for mood in database.moods(None, 10)] == ["happy"]
     database.begin("old")
     database.end_others("new", NOW)
-    assert database.purge(datetime(2027, 1, 1, tzinfo=UTC)) == 1
+    assert database.purge(datetime(2027, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)) == 1
+    database.close()
+
+
+def test_a_strategy_of_its_former_name_is_known_by_its_new_one(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/a.db")
+    with engine.begin() as connection:
+        upgrade(connection, "0003")
+        connection.execute(text("INSERT INTO settings VALUES ('strategy', 'soothe'), ('sense', 'soothe')"))
+    engine.dispose()
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    assert database.settings() == {"strategy": "calm", "sense": "soothe"}
     database.close()
 
 

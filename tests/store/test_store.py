@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from sqlite3 import connect
 
@@ -17,6 +17,7 @@ import pytest
 from device.signals import (
     EVERYONE,
     MOST_MOMENTS,
+    Context,
     Decision,
     Embedding,
     Health,
@@ -25,6 +26,7 @@ from device.signals import (
     Mood,
     PlayerState,
     Queue,
+    Reaction,
     Setting,
     Target,
     Track,
@@ -241,6 +243,50 @@ def test_moments_outlive_a_restart_in_their_order(tmp_path: Path) -> None:
         store.keep(moment("bert", modality="face"))
     with Store(url(tmp_path), 30) as store:
         assert store.moments() == [*(moment(number=number) for number in range(3)), moment("bert", modality="face")]
+
+
+def reaction(who: str = "anna", at: float = 1.0, utc: datetime | None = NOW) -> Reaction:
+    track = Track("a.ogg", MARK, "Somebody", "pop", valence=0.5, arousal=-0.25, uncertainty=0.3, source="folder")
+    local = utc and utc.astimezone(timezone(timedelta(hours=2)))
+    return Reaction(at, "skip", -0.75, track, Context(who, "sad", "lift", "face", "happy", local), utc)
+
+
+def test_reactions_come_back_as_they_were_also_after_a_restart(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(reaction())
+        store.offer(reaction("bert", 2.0, NOW + timedelta(hours=1)))
+    with Store(url(tmp_path), 30) as store:
+        assert store.reactions() == [reaction("bert", 2.0, NOW + timedelta(hours=1)), reaction()]
+        assert store.reactions(limit=1) == [reaction("bert", 2.0, NOW + timedelta(hours=1))]
+
+
+def test_reactions_are_kept_for_longer_than_moods(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        for event in (mood(1.0, NOW - timedelta(days=800)), reaction(utc=NOW - timedelta(days=800))):
+            store.offer(event)
+        for event in (mood(2.0, NOW - timedelta(days=40)), reaction(at=2.0, utc=NOW - timedelta(days=40))):
+            store.offer(event)
+        store.offer(mood(3.0, NOW))
+        assert until(lambda: len(store.moods()) == 1)
+        assert [one.at for one in store.reactions()] == [2.0]
+
+
+def test_reactions_of_before_the_clock_was_known_get_their_time(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(reaction(at=10.0, utc=None))
+        assert [one.utc for one in store.reactions()] == [None]
+        store.offer(mood(70.0, NOW))
+        assert until(lambda: [one.utc for one in store.reactions()] == [NOW - timedelta(seconds=60)])
+
+
+@pytest.mark.parametrize(("who", "left"), [("anna", ["bert", "room"]), (EVERYONE, [])])
+def test_whoever_is_forgotten_leaves_no_reaction(tmp_path: Path, who: str, left: list[str]) -> None:
+    with Store(url(tmp_path), 30) as store:
+        for name in ("anna", "bert", "room"):
+            store.offer(reaction(name))
+        store.forget(who)
+        assert until(lambda: sorted(one.context.who for one in store.reactions()) == left)
+    assert (MARK.encode() in bytes_in(tmp_path)) == bool(left)
 
 
 def test_the_newest_moments_of_each_sense_are_kept(tmp_path: Path) -> None:
