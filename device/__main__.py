@@ -85,9 +85,24 @@ def _parser() -> argparse.ArgumentParser:
     models = _command(commands, "models", _models, "list the models and their terms, verify them, fetch optional ones")
     models.add_argument("action", choices=["list", "verify", "fetch"])
 
-    library = _command(commands, "library", _library, "compose the demo library where it is not there yet")
-    library.add_argument("action", choices=["demo"])
+    _add_library(commands)
     return parser
+
+
+def _add_library(commands) -> None:  # type: ignore[no-untyped-def]
+    about = "the tracks that Attune knows: your files, lists and the demo pieces"
+    library = commands.add_parser("library", help=about, description=about)
+    actions = library.add_subparsers(metavar="ACTION", required=True)
+    _command(actions, "demo", _library_demo, "compose the demo library where it is not there yet")
+    _command(actions, "status", _library_status, "how many tracks there are of each source")
+    show = _command(actions, "show", _library_show, "where a track lies, and why")
+    show.add_argument("name", metavar="URI_OR_NAME", help="its uri, or a part of its name")
+    take = _command(actions, "import", _library_import, "take in a list of tracks: CSV, JSON or lines of JSON")
+    take.add_argument("path", type=Path, metavar="FILE")
+    give = _command(actions, "export", _library_export, "write all tracks as a list: .json, .jsonl, else CSV")
+    give.add_argument("path", type=Path, metavar="FILE", help="- writes CSV to standard output")
+    remove = _command(actions, "remove", _library_remove, "forget one track")
+    remove.add_argument("uri", metavar="URI")
 
 
 def _command(commands, name: str, function, help_text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
@@ -177,7 +192,37 @@ def _models(config: Config, arguments: argparse.Namespace) -> int:
     return actions[arguments.action](config, sys.stdout)
 
 
-def _library(config: Config, arguments: argparse.Namespace) -> int:
+def _library_status(config: Config, arguments: argparse.Namespace) -> int:
+    from device.library import status
+
+    return status(config, sys.stdout)
+
+
+def _library_show(config: Config, arguments: argparse.Namespace) -> int:
+    from device.library import show
+
+    return show(config, arguments.name, sys.stdout)
+
+
+def _library_import(config: Config, arguments: argparse.Namespace) -> int:
+    from device.library import import_list
+
+    return import_list(config, arguments.path, sys.stdout)
+
+
+def _library_export(config: Config, arguments: argparse.Namespace) -> int:
+    from device.library import export_list
+
+    return export_list(config, arguments.path, sys.stdout)
+
+
+def _library_remove(config: Config, arguments: argparse.Namespace) -> int:
+    from device.library import remove
+
+    return remove(config, arguments.uri, sys.stdout)
+
+
+def _library_demo(config: Config, arguments: argparse.Namespace) -> int:
     from device.compose import music_folder
     from device.music.demo import compose
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import msgspec
 
@@ -20,16 +19,17 @@ from companion_web import serve as serve_page
 from device.board import Board
 from device.broker import EmbeddedBroker
 from device.clock import clock
-from device.compose import demo_settings, known_listeners, make_brain, music_folder, obey, with_kept
+from device.compose import database_url, demo_settings, known_listeners, make_brain, music_folder, obey, with_kept
 from device.config import Config, state_folder
 from device.health import Watchdog, watch_machine
 from device.inference.manifest import ModelSpec
 from device.inference.senses import open_face, open_text, open_voice, specs
 from device.journal import Journal
 from device.mqtt import Mqtt
-from device.music.catalogue import Folder
+from device.music.catalogue import Catalogue
 from device.music.dj import Dj
-from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, pump, serve
+from device.music.upkeep import keep_up
+from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closing, pump, serve
 from device.player.mpd import MpdPlayer
 from device.player.silent import SilentPlayer
 from device.ports import Player, Sensor, Sink
@@ -123,9 +123,7 @@ class Appliance:
     # -- parts, in the order in which they start -----------------------------------------------------------------------
 
     def _open_store(self) -> Store:
-        store = self._store = Store(
-            self._config.store.url or _database(self._config), self._config.store.keep_days, self._tell
-        )
+        store = self._store = Store(database_url(self._config), self._config.store.keep_days, self._tell)
         self._sinks.append(store)
         self._closers.append(store.close)
         kept = store.settings()
@@ -173,12 +171,14 @@ class Appliance:
 
     def _start_music(self) -> None:
         rng = random.Random(self._config.music.seed or None)
-        folder = Folder(music_folder(self._config))
+        url = database_url(self._config)
+        catalogue = Catalogue(url, rng)
         if not self._config.music.folder:
             self._work("demo library", self._compose)
-        dj = Dj([folder], self._config.music, rng)
+        dj = Dj([catalogue], self._config.music, rng)
         self._sinks.append(dj)
-        self._work("dj", serve(lambda: dj, self._decisions, self._inbox.put))
+        self._work("library", keep_up(url, music_folder(self._config)))
+        self._work("dj", closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close))
         self._work("player", self._play)
 
     def _start_senses(self) -> None:
@@ -330,7 +330,3 @@ class Appliance:
             f"page at http://{self._config.web.host}:{self._config.web.port}" if self._config.web.enabled else "no page"
         )
         return f"{page}; moods at attune/{self._config.mqtt.device}/state"
-
-
-def _database(config: Config) -> str:
-    return f"sqlite:///{quote(str(state_folder(config) / 'attune.db'))}"

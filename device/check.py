@@ -120,7 +120,7 @@ def _sensor(sensor: Sensor) -> tuple[Status, str]:
 
 
 def _music(config: Config) -> tuple[Status, str]:
-    from device.music.catalogue import Folder
+    from device.music.folder import Folder
 
     tracks = Folder(music_folder(config)).tracks()
     if not tracks:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import time
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -73,6 +74,11 @@ def known_listeners(
 def music_folder(config: Config) -> Path:
     """Where the tracks are: the owner's folder, or the pieces that Attune composed itself."""
     return Path(config.music.folder).expanduser() if config.music.folder else state_folder(config) / "demo-music"
+
+
+def database_url(config: Config) -> str:
+    """Where everything is kept."""
+    return config.store.url or f"sqlite:///{quote(str(state_folder(config) / 'attune.db'))}"
 
 
 def obey(player: Player, control: Control) -> None:

@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 from device.compose import make_brain, music_folder, obey
 from device.config import Config
 from device.inference.senses import open_face, open_text, open_voice
-from device.music.catalogue import Folder
 from device.music.dj import Dj
+from device.music.folder import Folder
 from device.pipeline import TURN_S
 from device.player.silent import SilentPlayer
 from device.signals import (

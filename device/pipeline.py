@@ -217,6 +217,18 @@ def serve(make: Callable[[], Callable[[In], Iterable[Out]]], box: Mailbox[In], p
     return body
 
 
+def closing(body: Body, close: Callable[[], None]) -> Body:
+    """The same body, which closes in its own thread what it used there."""
+
+    def closed(worker: Worker) -> None:
+        try:
+            body(worker)
+        finally:
+            close()
+
+    return closed
+
+
 def _wait_while(muted: Switch, worker: Worker) -> None:
     while muted and not worker.stopping.wait(TURN_S / 2):
         worker.beat()

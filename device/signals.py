@@ -275,6 +275,20 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What one piece of evidence says of a track's place: valence and arousal, -1..1, and their standard deviation.
+
+    `why` says what it rests on, in a few words; `source` is its kind: owner, list, mood, genre, sound or words.
+    """
+
+    valence: float
+    arousal: float
+    uncertainty: float
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What music is looked for: one target for each track to come, and the genres, the most wanted first."""
 

@@ -47,6 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.music": SEAMS - {"device.pipeline"}
     | {"device.store", "device.strategies", "device.context", "device.music"},
     "device.music.sound_features": PURE | {"device.inference.features"},
+    "device.music.upkeep": SEAMS | {"device.store", "device.music"},
+    "device.music.places": PURE | {"device.music.genres", "device.music.genre_places"},
     "device.music.choose": PURE | {"device.music.genres"},
     "device.music.genres": PURE,
     "companion_web": {
@@ -59,7 +61,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "companion_web",
     },
 }
-ROOTS = {"device.appliance", "device.inline", "device.compose", "device.judging", "device.check", "device.__main__"}
+ROOTS = {
+    *("device.appliance", "device.inline", "device.compose", "device.judging", "device.check", "device.library"),
+    "device.__main__",
+}
 """The composition roots and the command line: they may import everything."""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
@@ -86,7 +91,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 CLOCK_READERS = (
     *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.mqtt", "device.broker"),
-    *("device.health", "device.store", "device.player.mpd", "device.judging", "device.__main__"),
+    *("device.health", "device.store", "device.player.mpd", "device.judging", "device.music.upkeep", "device.__main__"),
 )
 """Threads at the edges, which wait with limits or stamp what they sense; the pure core gets the time in messages."""
 

@@ -15,6 +15,9 @@ PORTRAIT = str(MEDIA / "portrait.jpg")
 SPEECH = str(MEDIA / "speech.wav")
 
 
+LIBRARY = [f"library {action}" for action in ("demo", "import", "export", "show", "status", "remove")]
+
+
 def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, object]], list[str]]:
     said = capsys.readouterr()
     return [json.loads(line) for line in said.out.splitlines()], said.err.splitlines()
@@ -24,10 +27,10 @@ def is_distribution(scores: object) -> bool:
     return isinstance(scores, list) and len(scores) == len(EMOTIONS) and sum(scores) == pytest.approx(1.0, abs=1e-4)
 
 
-@pytest.mark.parametrize("command", ["run", "replay", "judge", "check", "config", "models", "library"])
+@pytest.mark.parametrize("command", ["run", "replay", "judge", "check", "config", "models", *LIBRARY])
 def test_help_tells_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as done:
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     assert done.value.code == 0
     assert "--config" in capsys.readouterr().out
 

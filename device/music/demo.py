@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from device.music.catalogue import NO_WORDS
 from device.music.compose import Note, Piece, notes
+from device.music.folder import NO_WORDS
 from device.music.scores import pieces
 from device.music.synth import RATE_HZ, Sounding, Wave, render
 from device.signals import PlayerError

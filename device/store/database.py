@@ -52,7 +52,7 @@ from device.store.tables import (
 Kept = Mood | Decision | Reaction
 """Events that are kept."""
 
-LATEST: Final = "0004"
+LATEST: Final = "0005"
 """The newest step of the migrations; where a database has it already, Alembic need not even be imported."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 5
@@ -90,14 +90,14 @@ class Database:
     # -- settings ------------------------------------------------------------------------------------------------------
 
     def settings(self) -> dict[str, str]:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return {row.key: row.value for row in connection.execute(select(SETTINGS))}
 
     # -- moments that listeners labelled -------------------------------------------------------------------------------
 
     def moments(self) -> list[Moment]:
         """All of them, the oldest first."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return [moment_of_row(row) for row in connection.execute(select(MOMENTS).order_by(MOMENTS.c.id))]
 
     def change_moments(self, changes: Sequence[Moment | str]) -> None:
@@ -107,7 +107,7 @@ class Database:
 
         What is forgotten has left no byte in the files when this returns.
         """
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for change in changes:
                 if isinstance(change, Moment):
                     _keep_moment(connection, change)
@@ -122,7 +122,7 @@ class Database:
 
     def begin(self, run: str) -> None:
         """Make a run known."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             if connection.execute(select(RUNS.c.run).where(RUNS.c.run == run)).first() is None:
                 connection.execute(insert(RUNS).values(run=run))
 
@@ -131,7 +131,7 @@ class Database:
         moods = [row_of_mood(item) | {"run": run} for item in events if isinstance(item, Mood)]
         decisions = [row_of_decision(item) | {"run": run} for item in events if isinstance(item, Decision)]
         reactions = [row_of_reaction(item) | {"run": run} for item in events if isinstance(item, Reaction)]
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for table, rows in ((MOODS, moods), (DECISIONS, decisions), (REACTIONS, reactions)):
                 if rows:
                     connection.execute(insert(table), rows)
@@ -144,7 +144,7 @@ class Database:
 
     def end_others(self, run: str, utc: datetime) -> None:
         """Note that all other runs had ended by now: for rows of those that never knew the time."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 update(RUNS).where(RUNS.c.ended_before.is_(None), RUNS.c.run != run).values(ended_before=utc)
             )
@@ -155,7 +155,7 @@ class Database:
         Taste needs reactions for longer: they have a time of their own.
         """
         gone = 0
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for table in EVENTS:
                 limit = reactions_before if table is REACTIONS else before
                 ended = select(RUNS.c.run).where(RUNS.c.ended_before < limit)
@@ -178,7 +178,7 @@ class Database:
 
     def erase(self) -> None:
         """Erase every event and moment so that no byte of them is left in the files; settings stay."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for table in (*EVENTS, MOMENTS):
                 connection.execute(delete(table))
             connection.execute(delete(RUNS).where(RUNS.c.ended_before.is_not(None)))
@@ -196,7 +196,7 @@ class Database:
         wanted = select(table).order_by(table.c.id.desc()).limit(limit)
         if since is not None:
             wanted = wanted.where(table.c.utc >= since)
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             return connection.execute(wanted).all()
 
     def _correct(self, table: Table, run: str, at: float, utc: datetime) -> int:
@@ -204,7 +204,7 @@ class Database:
         change = update(table).where(table.c.id == bindparam("row")).values(utc=bindparam("then"))
         count = 0
         while True:
-            with self._transaction() as connection:
+            with self.transaction() as connection:
                 rows = connection.execute(unknown).all()
                 if not rows:
                     return count
@@ -237,8 +237,9 @@ class Database:
                 upgrade(connection, "head")
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._explained(), self._engine.begin() as connection:
+    def transaction(self, *, reads: bool = False) -> Iterator[Connection]:
+        """All or nothing of what is done on the connection; one that only `reads` waits for no writer."""
+        with self._explained(), self._engine.connect().execution_options(reads=reads) as connection, connection.begin():
             yield connection
 
     @contextlib.contextmanager
@@ -325,7 +326,7 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reads") else "BEGIN IMMEDIATE")
 
 
 def _keep_setting(connection: Connection, key: str, value: str) -> None:

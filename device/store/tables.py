@@ -12,6 +12,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Float,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -38,6 +39,10 @@ class Utc(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and value.replace(tzinfo=UTC)
+
+
+ORDERED: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text in the order of its code points, which is that of Python and SQLite."""
 
 
 def _stamp() -> tuple[Column[Any], ...]:
@@ -117,6 +122,41 @@ MOMENTS: Final = Table(
     Column("model", String(64), nullable=False),
     Column("vector", LargeBinary, nullable=False),
 )
+
+TRACKS: Final = Table(
+    "tracks",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("uri", ORDERED, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("artist", Text, nullable=False),
+    Column("album", Text, nullable=False),
+    Column("genre", Text, nullable=False),
+    Column("moods", JSON, nullable=False),
+    Column("duration_s", Float(53), nullable=False),
+    Column("valence", Float(53), nullable=False),
+    Column("arousal", Float(53), nullable=False),
+    Column("uncertainty", Float(53), nullable=False),
+    Column("popularity", Float(53)),
+    Column("instrumental", Boolean, nullable=False),
+    Column("source", String(16), nullable=False, index=True),
+    Column("why", Text, nullable=False),
+    Column("song", String(16), nullable=False, index=True),
+    Column("stamp", String(48), nullable=False),
+    Column("scanned", String(64), nullable=False),
+    Column("readings", JSON, nullable=False),
+)
+Index("ix_tracks_file", TRACKS.c.uri, sqlite_where=TRACKS.c.stamp != "", postgresql_where=TRACKS.c.stamp != "")
+
+KEYS: Final = Table(
+    "track_keys",
+    METADATA,
+    Column("key", String(96), primary_key=True),
+    Column("shuffle", Integer, primary_key=True, autoincrement=False),
+    Column("track", Integer, primary_key=True, autoincrement=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""What a track is found by, in an order that is random but stays: a range of it is a fair sample."""
 
 EVENTS: Final = (MOODS, DECISIONS, REACTIONS)
 """The tables whose rows bear a time, and are erased when they are old."""

@@ -1,93 +1,119 @@
-"""A music folder of good, broken, moving and oddly named files."""
+"""Candidates for a wish: by genre, mood and place, of one player, a bounded number, and all of a small library."""
 
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
-import mutagen
-import numpy as np
 import pytest
-import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
-from device.music.catalogue import Folder
-from device.signals import VALENCE_AROUSAL
+from device.music.catalogue import BROKEN, Catalogue, cleaned, keys_of, moods_of, placed, song_of
+from device.music.places import of_tags
+from device.signals import EMOTIONS, VALENCE_AROUSAL, Reading, Target, Track, Wish
+from device.store.catalogue import Entry, Tracks
 
-
-def write(path: Path, seconds: float = 0.5, **tags: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.zeros(int(8000 * seconds)), 8000)
-    if tags:
-        file = mutagen.File(path, easy=path.suffix == ".mp3")
-        file.update(tags)
-        file.save()
+HAPPY, SAD = (Target(name, *VALENCE_AROUSAL[name]) for name in ("happy", "sad"))  # type: ignore[arg-type]
 
 
-def test_tags_become_a_track(tmp_path: Path) -> None:
-    write(tmp_path / "a" / "b c.ogg", 1.5, title="Rain", artist="Someone", genre="Piano", mood="Sad")
-    (track,) = Folder(tmp_path).tracks()
-    assert (track.uri, track.title, track.artist, track.genre, track.moods) == (
-        "a/b c.ogg",
-        "Rain",
-        "Someone",
-        "Piano",
-        ("Sad",),
+def entry(uri: str, genre: str = "", *moods: str, place: tuple[float, float] | None = None) -> Entry:
+    heard = (Reading(*place, 0.2, "so it sounds", "sound"),) if place else ()
+    return placed(
+        Entry(Track(uri, uri, genre=genre, moods=moods), stamp="1-1", readings=(*of_tags(genre, moods), *heard))
     )
-    assert track.duration_s == pytest.approx(1.5, abs=0.1)
-    assert (track.valence, track.arousal) == VALENCE_AROUSAL["sad"]
-    assert track.uncertainty < 0.5
 
 
-def test_id3_frames_are_read_too(tmp_path: Path) -> None:
-    write(tmp_path / "one.mp3", 1.0, title="Rain", genre="Piano", mood="Sad")
-    (track,) = Folder(tmp_path).tracks()
-    assert (track.title, track.genre, track.moods) == ("Rain", "Piano", ("Sad",))
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/a.db"
 
 
-def test_a_file_without_tags_is_called_by_its_name(tmp_path: Path) -> None:
-    write(tmp_path / "Some Song.wav")
-    (track,) = Folder(tmp_path).tracks()
-    assert (track.title, track.genre, track.uncertainty) == ("Some Song", "", 1.0)
+@pytest.fixture
+def catalogue(url: str) -> Iterator[Catalogue]:
+    made = Catalogue(url, random.Random(1))
+    yield made
+    made.close()
 
 
-def test_broken_files_are_left_out_in_one_line_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write(tmp_path / "good.flac", title="Good")
-    for name in ("empty.ogg", "text.mp3", "cut.flac", "dangling.ogg"):
-        (tmp_path / name).write_bytes(b"" if name == "empty.ogg" else b"not music" * 9)
-    (tmp_path / "cut.flac").write_bytes((tmp_path / "good.flac").read_bytes()[:20])
-    (tmp_path / "dangling.ogg").unlink()
-    (tmp_path / "dangling.ogg").symlink_to("nowhere")
-    folder = Folder(tmp_path)
-    for _ in range(2):
-        assert [track.title for track in folder.tracks()] == ["Good"]
-    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert [record.getMessage() for record in warnings] == [
-        "music: left out 3 files that are no readable audio: cut.flac, empty.ogg, text.mp3"
+def put(url: str, *entries: Entry) -> None:
+    tracks = Tracks(url, keys_of)
+    tracks.put(entries)
+    tracks.close()
+
+
+def uris(catalogue: Catalogue, *targets: Target, genres: tuple[str, ...] = ()) -> set[str]:
+    return {track.uri for track in catalogue.find(Wish(0.0, targets, genres))}
+
+
+def test_a_small_library_is_found_whole(url: str, catalogue: Catalogue) -> None:
+    entries = [
+        entry(f"{number}.ogg", *rest) for number, rest in enumerate([("Pop", "happy"), ("Jazz",), (), ("", "sad")])
     ]
+    put(url, *entries)
+    assert uris(catalogue, HAPPY) == {one.track.uri for one in entries}
 
 
-def test_other_files_hidden_files_and_names_that_mpd_cannot_take_are_passed_over(tmp_path: Path) -> None:
-    write(tmp_path / "good.ogg")
-    (tmp_path / "cover.jpg").write_bytes(b"picture")
-    for name in (".hidden.ogg", ".trash/gone.ogg", "two\nlines.ogg"):
-        write(tmp_path / name)
-    (tmp_path / b"caf\xe9.ogg".decode("utf-8", "surrogateescape")).write_bytes((tmp_path / "good.ogg").read_bytes())
-    assert [track.uri for track in Folder(tmp_path).tracks()] == ["good.ogg"]
+def test_of_a_large_one_what_is_near_is_found_and_not_all(url: str, catalogue: Catalogue) -> None:
+    rng = random.Random(2)
+    places = [(rng.uniform(-1, 1), rng.uniform(-1, 1)) for _ in range(4_000)]
+    put(url, *(entry(f"{number}.ogg", place=place) for number, place in enumerate(places)))
+    found = catalogue.find(Wish(0.0, (HAPPY,), ()))
+    assert 100 <= len(found) <= 450
+    assert all(abs(track.valence - HAPPY.valence) < 0.6 and abs(track.arousal - HAPPY.arousal) < 0.6 for track in found)
+    assert {track.uri for track in catalogue.find(Wish(0.0, (HAPPY,), ()))} != {track.uri for track in found}
 
 
-def test_changes_in_the_folder_are_seen_and_only_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "a.ogg", title="First")
-    folder = Folder(tmp_path)
-    before = folder.tracks()
-    read: list[str] = []
-    original = mutagen.File
-    monkeypatch.setattr(mutagen, "File", lambda path, **rest: (read.append(Path(path).name), original(path, **rest))[1])
-    assert folder.tracks() == before
-    assert read == []
-    write(tmp_path / "b.ogg", title="Second")
-    assert [track.title for track in folder.tracks()] == ["First", "Second"]
-    assert read.count("b.ogg") > 0
-    assert "a.ogg" not in read
-    (tmp_path / "a.ogg").unlink()
-    assert [track.title for track in folder.tracks()] == ["Second"]
+def test_genres_and_moods_are_found_wherever_they_lie(url: str, catalogue: Catalogue) -> None:
+    crowd = [entry(f"{number}.ogg", place=(0.8, 0.5)) for number in range(1_000)]
+    odd = [entry("indie.ogg", "Indie Rock", place=(-0.9, -0.9)), entry("tagged.ogg", "", "Cheerful", place=(-0.9, 0.9))]
+    put(url, *crowd, *odd)
+    assert {"indie.ogg", "tagged.ogg"} <= uris(catalogue, HAPPY, genres=("rock",))
+    assert uris(catalogue, HAPPY, genres=("indie rock",)) >= {"indie.ogg"}
+    assert "indie.ogg" not in uris(catalogue, HAPPY, genres=("hard rock",))
 
 
-def test_an_absent_folder_is_an_empty_one(tmp_path: Path) -> None:
-    assert Folder(tmp_path / "nothing").tracks() == []
+def test_each_target_of_a_path_has_its_candidates(url: str, catalogue: Catalogue) -> None:
+    places = {"sad": (SAD.valence, SAD.arousal), "happy": (HAPPY.valence, HAPPY.arousal)}
+    put(url, *(entry(f"{name}/{number}.ogg", place=places[name]) for name in places for number in range(400)))
+    found = uris(catalogue, SAD, Target("neutral", 0.1, 0.1), HAPPY)
+    assert {uri.split("/")[0] for uri in found} == {"sad", "happy"}
+
+
+def test_only_what_a_player_plays_is_found(url: str, catalogue: Catalogue) -> None:
+    listed = placed(Entry(Track("listed:1", "a"), readings=of_tags("pop", ())))
+    spotify = placed(Entry(Track("spotify:track:1", "b"), readings=of_tags("pop", ())))
+    stream = placed(Entry(Track("https://radio.example/a.mp3", "c"), readings=of_tags("pop", ())))
+    broken = placed(Entry(Track("d.ogg", "d", source=BROKEN), stamp="1-1"))
+    put(url, listed, spotify, stream, broken, entry("a.ogg", "pop"))
+    assert uris(catalogue, HAPPY, genres=("pop",)) == {"a.ogg", "https://radio.example/a.mp3"}
+    other = Catalogue(url, random.Random(1), "spotify")
+    assert uris(other, HAPPY) == {"spotify:track:1"}
+    other.close()
+
+
+def test_an_empty_catalogue_has_nothing_and_closing_twice_is_fine(catalogue: Catalogue) -> None:
+    assert catalogue.find(Wish(0.0, tuple(Target(name, *VALENCE_AROUSAL[name]) for name in EMOTIONS), ("pop",))) == []
+    catalogue.close()
+    catalogue.close()
+    assert catalogue.find(Wish(0.0, (HAPPY,), ())) == []
+
+
+@given(st.text(), st.text())
+def test_songs_are_the_same_in_any_spelling(title: str, artist: str) -> None:
+    assert song_of(title.upper().lower(), artist) == song_of(title.upper().lower().swapcase().lower(), f" {artist}!")
+    assert len(song_of(title, artist)) == 16
+
+
+def test_songs_of_other_names_differ() -> None:
+    names = [("a b", "c"), ("a", "b c"), ("", "a b c"), ("字", ""), ("音", "")]
+    assert len({song_of(*name) for name in names}) == len(names)
+    assert song_of("Don't Stop", "Björk") == song_of("DON’T STOP", "BJÖRK")
+
+
+@given(st.text(st.characters(codec=None)))
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+    assert cleaned(cleaned(text)) == cleaned(text)
+    assert moods_of("; ".join(moods_of(text))) == moods_of(text)
+    cleaned(text).encode()

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from device.music import demo
-from device.music.catalogue import Folder
+from device.music.folder import Folder
 from device.music.scores import pieces
 from device.music.synth import PEAK, RATE_HZ
 from device.signals import PlayerError

@@ -20,7 +20,7 @@ import pytest
 import soundfile
 
 from device.config import Music
-from device.music.catalogue import Folder
+from device.music.folder import Folder
 from device.player import mpd as player_module
 from device.player import mpd_client, mpd_process
 from device.player.mpd import MpdPlayer, chosen_output

@@ -1,0 +1,250 @@
+"""The table of tracks over all sources, in one open database of one thread: what is asked of it, in SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from device.signals import Reading, Track
+from device.store.database import Database
+from device.store.tables import KEYS, TRACKS
+
+PAGE: Final = 500
+"""Rows that are read or written at once: some 500 kB, and another program that writes waits some 50 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A track with what the catalogue notes of it.
+
+    `stamp` is that of its file when its tags were read, empty where it has none; `scanned` says by which scan of which
+    file its sound and words were read; `song` is the same for recordings of one name and artist.
+    """
+
+    track: Track
+    album: str = ""
+    stamp: str = ""
+    scanned: str = ""
+    song: str = ""
+    readings: tuple[Reading, ...] = ()
+
+
+class Tracks:
+    """The tracks in the database at `url`; `keys_of` says what an entry is found by, nothing for what cannot be played.
+
+    Every method raises StoreError; for use by one thread. None holds more than a page of rows beside its answer, so
+    that memory does not grow with the table, and each page is written whole or not at all.
+    """
+
+    def __init__(self, url: str, keys_of: Callable[[Entry], Iterable[str]]) -> None:
+        self._database = Database(url)
+        self._keys_of = keys_of
+
+    def close(self) -> None:
+        self._database.close()
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    def count(self) -> dict[str, int]:
+        """How many tracks each source has."""
+        counted = select(TRACKS.c.source, func.count().label("number")).group_by(TRACKS.c.source)
+        with self._database.transaction(reads=True) as connection:
+            return {row.source: row.number for row in connection.execute(counted)}
+
+    def get(self, uris: Collection[str]) -> dict[str, Entry]:
+        """The entries of those uris that are known."""
+        return self._entries(TRACKS.c.uri, uris)
+
+    def of_songs(self, songs: Collection[str]) -> dict[str, Entry]:
+        """The entries of those songs, by uri."""
+        return self._entries(TRACKS.c.song, songs)
+
+    def called(self, name: str, limit: int) -> list[Entry]:
+        """Entries whose title has `name` in it, by uri; reads the whole table."""
+        part = func.lower(TRACKS.c.title).contains(name.lower(), autoescape=True)
+        return self._list(select(TRACKS).where(part).order_by(TRACKS.c.uri).limit(limit))
+
+    def sample(self, keys: Iterable[str], start: int, each: int, most: int) -> list[int]:
+        """Ids of tracks under the keys, up to `each` of one and `most` of all, where the first keys go first.
+
+        They are those from the number `start` on in the shuffled order, which goes round. Reads that range of the index
+        alone, however many tracks there are.
+        """
+        found: list[int] = []
+        with self._database.transaction(reads=True) as connection:
+            for key in keys:
+                found += _range(connection, key, start, min(each, most - len(found)))
+                if len(found) == most:
+                    break
+        return found
+
+    def tracks(self, ids: Collection[int]) -> list[Track]:
+        """The tracks of those ids."""
+        with self._database.transaction(reads=True) as connection:
+            rows = (connection.execute(_TRACKS_BY_ID, {"ids": part}) for part in _parts(list(ids)))
+            return [_track(row) for part in rows for row in part]
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry, by uri; others may write meanwhile."""
+        after = ""
+        while page := self._list(select(TRACKS).where(TRACKS.c.uri > after).order_by(TRACKS.c.uri).limit(PAGE)):
+            yield from page
+            after = page[-1].track.uri
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Uri and stamp of every track that has a file, by uri; others may write meanwhile."""
+        wanted = select(TRACKS.c.uri, TRACKS.c.stamp).where(TRACKS.c.stamp != "").order_by(TRACKS.c.uri).limit(PAGE)
+        after = ""
+        while page := self._rows(wanted.where(TRACKS.c.uri > after)):
+            yield from ((row.uri, row.stamp) for row in page)
+            after = page[-1].uri
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def put(self, entries: Iterable[Entry]) -> None:
+        """Keep these, in place of what was known under their uris; of two with one uri the later."""
+        last = {entry.track.uri: entry for entry in entries}
+        for part in _parts(list(last.values())):
+            with self._database.transaction() as connection:
+                known = _put(connection, part)
+                _put_keys(connection, {known[entry.track.uri]: entry for entry in part}, self._keys_of)
+
+    def remove(self, uris: Collection[str]) -> None:
+        """Forget those tracks; unknown ones change nothing."""
+        for part in _parts(list(uris)):
+            with self._database.transaction() as connection:
+                ids = list(_ids(connection, part).values())
+                connection.execute(delete(KEYS).where(KEYS.c.track.in_(ids)))
+                connection.execute(delete(TRACKS).where(TRACKS.c.id.in_(ids)))
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _entries(self, column: Any, values: Collection[str]) -> dict[str, Entry]:
+        parts = (self._list(select(TRACKS).where(column.in_(part))) for part in _parts(list(values)))
+        return {entry.track.uri: entry for part in parts for entry in part}
+
+    def _list(self, wanted: Select[Any]) -> list[Entry]:
+        return [_entry(row) for row in self._rows(wanted)]
+
+    def _rows(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
+        with self._database.transaction(reads=True) as connection:
+            return connection.execute(wanted).all()
+
+
+_RANGE: Final = (
+    select(KEYS.c.track)
+    .where(KEYS.c.key == bindparam("key"), KEYS.c.shuffle >= bindparam("start"))
+    .order_by(KEYS.c.shuffle)
+    .limit(bindparam("most"))
+)
+_BEFORE: Final = (
+    select(KEYS.c.track)
+    .where(KEYS.c.key == bindparam("key"), KEYS.c.shuffle < bindparam("start"))
+    .order_by(KEYS.c.shuffle)
+    .limit(bindparam("most"))
+)
+_TRACKS_BY_ID: Final = select(TRACKS).where(TRACKS.c.id.in_(bindparam("ids", expanding=True)))
+
+SHUFFLED: Final = 1 << 31
+"""Numbers of the shuffled order are below this."""
+
+
+def _range(connection: Connection, key: str, start: int, limit: int) -> list[int]:
+    """Round the end of the shuffled order to its beginning."""
+    found = list(connection.scalars(_RANGE, {"key": key, "start": start, "most": limit}))
+    if len(found) < limit:
+        found += connection.scalars(_BEFORE, {"key": key, "start": start, "most": limit - len(found)})
+    return found
+
+
+def _put(connection: Connection, entries: Sequence[Entry]) -> dict[str, int]:
+    """Write the rows without their keys; the ids of all by uri."""
+    known = _ids(connection, [entry.track.uri for entry in entries])
+    old = [{"row": known[entry.track.uri], **_row(entry)} for entry in entries if entry.track.uri in known]
+    new = [_row(entry) for entry in entries if entry.track.uri not in known]
+    if old:
+        connection.execute(update(TRACKS).where(TRACKS.c.id == bindparam("row")), old)
+        connection.execute(delete(KEYS).where(KEYS.c.track.in_(list(known.values()))))
+    if new:
+        connection.execute(insert(TRACKS), new)
+        known |= _ids(connection, [row["uri"] for row in new])
+    return known
+
+
+def _put_keys(connection: Connection, entries: Mapping[int, Entry], keys_of: Callable[[Entry], Iterable[str]]) -> None:
+    keys = [
+        {"key": key, "shuffle": _shuffled(entry.track.uri), "track": track}
+        for track, entry in entries.items()
+        for key in dict.fromkeys(keys_of(entry))
+    ]
+    if keys:
+        connection.execute(insert(KEYS), keys)
+
+
+def _ids(connection: Connection, uris: Sequence[str]) -> dict[str, int]:
+    rows = connection.execute(select(TRACKS.c.uri, TRACKS.c.id).where(TRACKS.c.uri.in_(uris)))
+    return {row.uri: row.id for row in rows}
+
+
+def _shuffled(uri: str) -> int:
+    return int.from_bytes(hashlib.blake2b(uri.encode(), digest_size=4).digest()) % SHUFFLED
+
+
+def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + PAGE] for start in range(0, len(items), PAGE))
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    track = entry.track
+    return {
+        "uri": track.uri,
+        "title": track.title,
+        "artist": track.artist,
+        "album": entry.album,
+        "genre": track.genre,
+        "moods": list(track.moods),
+        "duration_s": track.duration_s,
+        "valence": track.valence,
+        "arousal": track.arousal,
+        "uncertainty": track.uncertainty,
+        "popularity": track.popularity,
+        "instrumental": track.instrumental,
+        "source": track.source,
+        "why": track.why,
+        "song": entry.song,
+        "stamp": entry.stamp,
+        "scanned": entry.scanned,
+        "readings": [asdict(reading) for reading in entry.readings],
+    }
+
+
+def _track(row: Row[Any]) -> Track:
+    return Track(
+        uri=row.uri,
+        title=row.title,
+        artist=row.artist,
+        genre=row.genre,
+        moods=tuple(row.moods),
+        duration_s=row.duration_s,
+        valence=row.valence,
+        arousal=row.arousal,
+        uncertainty=row.uncertainty,
+        source=row.source,
+        instrumental=row.instrumental,
+        popularity=row.popularity,
+        why=row.why,
+    )
+
+
+def _entry(row: Row[Any]) -> Entry:
+    readings = tuple(_reading(value) for value in row.readings)
+    return Entry(_track(row), row.album, row.stamp, row.scanned, row.song, readings)
+
+
+def _reading(value: Mapping[str, Any]) -> Reading:
+    return Reading(value["valence"], value["arousal"], value["uncertainty"], value["why"], value["source"])
