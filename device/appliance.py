@@ -18,7 +18,7 @@ from companion_web import create_app
 from companion_web import serve as serve_page
 from device.board import Board
 from device.broker import EmbeddedBroker
-from device.clock import clock
+from device.clock import clock, tick
 from device.compose import database_url, demo_settings, known_listeners, make_brain, music_folder, obey, with_kept
 from device.config import Config, state_folder
 from device.health import Watchdog, watch_machine
@@ -28,11 +28,17 @@ from device.journal import Journal
 from device.mqtt import Mqtt
 from device.music.catalogue import Catalogue
 from device.music.dj import Dj
+from device.music.spotify import SpotifySource
 from device.music.upkeep import keep_up
 from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closing, pump, serve
+from device.player.either import Either
+from device.player.librespot import Librespot
 from device.player.mpd import MpdPlayer
+from device.player.receiver import address_of, receive
 from device.player.silent import SilentPlayer
-from device.ports import Player, Sensor, Sink
+from device.player.spotify import SpotifyPlayer
+from device.player.spotify_speaker import LocalSpeaker, Speakers
+from device.ports import Player, Sensor, Sink, Source
 from device.sensors.camera import open_camera
 from device.sensors.microphone import open_microphone
 from device.sensors.replay import Recording
@@ -46,10 +52,13 @@ from device.signals import (
     Image,
     ModelError,
     PlayerError,
+    PlayerState,
     Sentence,
     Setting,
     Sound,
 )
+from device.spotify import Session
+from device.spotify.watch import watch
 from device.store import Store
 
 log = logging.getLogger(__name__)
@@ -78,11 +87,13 @@ class Appliance:
         self._sounds: Mailbox[Sound] = Mailbox(50)
         self._sentences: Mailbox[Sentence] = Mailbox(8)
         self._decisions: Mailbox[Decision] = Mailbox(1)
+        self._decided: Decision | None = None
         self._orders: Mailbox[Control] = Mailbox(32)
         self._switches = {"camera": Switch(), "microphone": Switch()}
         self._playback = Control("voice", "playback", 0)
         self._mqtt: Mqtt | None = None
         self._store: Store | None = None
+        self._spotify: Session | None = None
         self._watchdog = Watchdog()
 
     def start(self) -> None:
@@ -175,11 +186,22 @@ class Appliance:
         catalogue = Catalogue(url, rng)
         if not self._config.music.folder:
             self._work("demo library", self._compose)
-        dj = Dj([catalogue], self._config.music, rng)
+        sources: list[Source] = [catalogue]
+        if self._config.music.player == "spotify":
+            sources.insert(0, self._start_spotify())
+        dj = Dj(sources, self._config.music, rng)
         self._sinks.append(dj)
         self._work("library", keep_up(url, music_folder(self._config)))
         self._work("dj", closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close))
         self._work("player", self._play)
+
+    def _start_spotify(self) -> SpotifySource:
+        settings, state = self._config.spotify, state_folder(self._config)
+        self._spotify = session = Session(settings, state, lambda: tick().utc)
+        self._work("spotify", watch(session, self._tell))
+        if settings.receiver == "auto" and address_of(settings):
+            self._work("spotify receiver", receive(settings, state / "go-librespot"))
+        return SpotifySource(session)
 
     def _start_senses(self) -> None:
         config, put = self._config, self._estimated
@@ -236,27 +258,50 @@ class Appliance:
 
     def _play(self, worker: Worker) -> None:
         player, note = self._player()
+        local = player.local if isinstance(player, Either) else player
         worker.works(note)
         try:
             while not worker.stopping.is_set():
                 worker.beat()
                 self._obey(player, self._orders.get(TURN_S))
-                if isinstance(player, SilentPlayer):
-                    player.advance(time.monotonic())
+                if isinstance(local, SilentPlayer):
+                    local.advance(time.monotonic())
         finally:
             player.close()
 
     def _player(self) -> tuple[Player, str]:
+        session = self._spotify
+        if session is None:
+            return self._local_player(self._inbox.put)
+        speakers = Speakers(session, self._receiver(), time.monotonic)
+        either = Either(
+            lambda tell: SpotifyPlayer(speakers, session, tell),
+            lambda tell: self._local_player(tell)[0],
+            self._inbox.put,
+            self._decide_again,
+        )
+        return either, "Spotify, and the music of this box where that cannot"
+
+    def _receiver(self) -> LocalSpeaker | None:
+        settings = self._config.spotify
+        address = address_of(settings)
+        return LocalSpeaker(Librespot(address), settings.receiver_name) if address else None
+
+    def _decide_again(self) -> None:
+        if self._decided:
+            self._decisions.put(self._decided)
+
+    def _local_player(self, tell: Callable[[PlayerState], None]) -> tuple[Player, str]:
         settings = self._config.music
         if settings.player != "silent":
             try:
-                mpd = MpdPlayer(settings, state_folder(self._config), music_folder(self._config), self._inbox.put)
+                mpd = MpdPlayer(settings, state_folder(self._config), music_folder(self._config), tell)
                 return mpd, mpd.output_name
             except PlayerError as error:
                 if settings.player == "mpd":
                     raise
                 log.warning("player: %s; until then Attune says what it would play", error)
-        return SilentPlayer(self._inbox.put, time.monotonic), "silent: nothing is audible"
+        return SilentPlayer(tell, time.monotonic), "silent: nothing is audible"
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -267,6 +312,7 @@ class Appliance:
         for sink in self._sinks:
             sink.offer(out)
         if isinstance(out, Decision):
+            self._decided = out
             self._decisions.put(out)
 
     def _route(self, control: Control) -> None:

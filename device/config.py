@@ -18,6 +18,9 @@ Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+SpotifyPlaylist = Annotated[
+    str, Meta(pattern=r"^(spotify:playlist:|https://open\.spotify\.com/(intl-\w\w/)?playlist/)[0-9A-Za-z]+(\?\S*)?$")
+]
 
 
 class Camera(Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,8 +115,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
 class Music(Struct, frozen=True, forbid_unknown_fields=True):
     """What is played, and where."""
 
-    player: Literal["auto", "mpd", "silent"] = "auto"
-    """auto plays by MPD where it is installed, else says what it would play."""
+    player: Literal["auto", "mpd", "spotify", "silent"] = "auto"
+    """auto plays by MPD where it is installed, else says what it would play; spotify by Spotify and, where that cannot, as auto."""
     folder: str = ""
     """Folder of audio files; empty for the pieces that come with Attune."""
     mpd_address: str = ""
@@ -128,6 +131,33 @@ class Music(Struct, frozen=True, forbid_unknown_fields=True):
     """Seed of the choice among the best tracks; 0 takes a new one at each start, a replay always uses 1."""
     genres: dict[Emotion, list[str]] = field(default_factory=dict)
     """Genres for an emotion, in place of the built-in table's row."""
+
+
+class Spotify(Struct, frozen=True, forbid_unknown_fields=True):
+    """Music from Spotify, for [music] player = "spotify"; docs/spotify.md says how to set it up."""
+
+    client_id: Annotated[str, Meta(pattern=r"^([0-9a-zA-Z]{10,64})?$")] = ""
+    """Client ID of an app of your own at developer.spotify.com/dashboard; may be given on the page instead."""
+    redirect: Annotated[str, Meta(pattern=r"^(https://[^/]+|http://(127\.0\.0\.1|\[::1\])(:\d+)?)/\S*$")] = (
+        "http://127.0.0.1:8765/spotify/back"
+    )
+    """Redirect address, as the dashboard of the app has it: https, or http to 127.0.0.1 or [::1]; localhost is refused by Spotify."""
+    speaker: str = ""
+    """Name of the speaker, as Spotify's apps show it; empty for the receiver of this box, else the only one there is."""
+    receiver: str = "auto"
+    """auto (starts go-librespot where it is installed), none, or host:port of a go-librespot that runs already."""
+    receiver_name: str = "Attune"
+    """Name of this box as a speaker in Spotify's apps."""
+    playlists: dict[Emotion, SpotifyPlaylist] = field(default_factory=dict)
+    """Playlists of your own, as link or uri, for an emotion in place of a search by its genres."""
+    requests_per_day: Annotated[int, Meta(ge=1, le=10_000)] = 300
+    """Requests to Spotify in a day (UTC) at most: it answers apps of one's own about a thousand, and then none for hours."""
+    market: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")] = ""
+    """Country whose music is searched, by two letters; empty for that of the account."""
+    api: str = "https://api.spotify.com/v1/"
+    """Address of the Web API."""
+    accounts: str = "https://accounts.spotify.com/"
+    """Address of the accounts service."""
 
 
 class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,6 +212,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     listeners: Listeners = Listeners()
     policy: Policy = Policy()
     music: Music = Music()
+    spotify: Spotify = Spotify()
     mqtt: Mqtt = Mqtt()
     web: Web = Web()
     store: Store = Store()

@@ -42,6 +42,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.store": SEAMS | {"device.store"},
     "device.sensors": SEAMS | {"device.sensors"},
     "device.player": SEAMS | {"device.player"},
+    "device.player.spotify": SEAMS | {"device.player", "device.spotify"},
+    "device.player.spotify_speaker": SEAMS | {"device.player", "device.spotify"},
+    "device.spotify": SEAMS | {"device.spotify"},
     "device.inference": {"device.signals", "device.ports", "device.config", "device.inference"},
     "device.inference.personal": PURE | {"device.inference.scores"},
     "device.music": SEAMS - {"device.pipeline"}
@@ -49,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.music.sound_features": PURE | {"device.inference.features"},
     "device.music.upkeep": SEAMS | {"device.store", "device.music"},
     "device.music.places": PURE | {"device.music.genres", "device.music.genre_places"},
+    "device.music.spotify": PURE | {"device.music.genres", "device.spotify"},
     "device.music.choose": PURE | {"device.music.genres"},
     "device.music.genres": PURE,
     "companion_web": {
@@ -84,14 +88,16 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "flask": ("companion_web",),
     "cheroot": ("companion_web",),
     "systemd": ("device.health", "device.__main__"),
-    "spotipy": (),
+    "spotipy": ("device.spotify",),
+    "requests": ("device.spotify",),
     "librosa": ("device.music.sound_features",),
     "websocket": ("device.player.librespot",),
     "sklearn": (),
 }
 CLOCK_READERS = (
     *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.mqtt", "device.broker"),
-    *("device.health", "device.store", "device.player.mpd", "device.judging", "device.music.upkeep", "device.__main__"),
+    *("device.health", "device.store", "device.player.mpd", "device.player.spotify", "device.spotify"),
+    *("device.judging", "device.music.upkeep", "device.__main__"),
 )
 """Threads at the edges, which wait with limits or stamp what they sense; the pure core gets the time in messages."""
 
@@ -162,7 +168,7 @@ def test_every_module_says_in_one_sentence_what_it_is(path: Path) -> None:
 
 
 def test_the_appliance_imports_without_a_camera_stack_or_heavy_library() -> None:
-    heavy = ["librosa", "sklearn", "torch", "tensorflow", "cv2", "picamera2", "pyaudio", "onnxruntime", "av"]
+    heavy = ["librosa", "sklearn", "torch", "tensorflow", "cv2", "picamera2", "pyaudio", "onnxruntime", "av", "spotipy"]
     code = f"import sys, device.appliance; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120

@@ -44,6 +44,7 @@ _TABLE: Final[tuple[tuple[str, str, Callable[..., Answer], str], ...]] = (
     ("GET", "/playlists/ID", playlists.read, ""),
     ("GET", "/playlists/ID/items", playlists.items, "playlist-read-private"),
     ("POST", "/playlists/ID/items", playlists.add, PLAYLIST_WRITE),
+    ("PUT", "/playlists/ID/items", playlists.replace, PLAYLIST_WRITE),
 )
 """Method, path, answer, and the scopes of which one is needed."""
 

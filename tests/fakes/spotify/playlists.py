@@ -47,6 +47,13 @@ def add(call: Call, playlist_id: str) -> Answer:
     return Answer(201, {"snapshot_id": playlist.snapshot})
 
 
+def replace(call: Call, playlist_id: str) -> Answer:
+    playlist = _own(call, playlist_id)
+    playlist.rows.clear()
+    playlist.add(checked(call.request.fields().get("uris")), call.state.clock())
+    return Answer(200, {"snapshot_id": playlist.snapshot})
+
+
 def described(call: Call, playlist: Playlist) -> Json:
     """A playlist with the number of its rows."""
     owner = {"id": playlist.owner, "type": "user", "uri": f"spotify:user:{playlist.owner}"}

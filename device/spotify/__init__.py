@@ -1,0 +1,7 @@
+"""The owner's Spotify: their consent, a gate for every request, and what becomes of a refusal."""
+
+from device.spotify.errors import NoDeviceError, PointlessError, SignInError, SpotifyError
+from device.spotify.items import track_of
+from device.spotify.session import Session, Status
+
+__all__ = ["NoDeviceError", "PointlessError", "Session", "SignInError", "SpotifyError", "Status", "track_of"]
