@@ -18,9 +18,9 @@ from companion_web import create_app
 from companion_web import serve as serve_page
 from device.board import Board
 from device.broker import EmbeddedBroker
-from device.clock import clock, tick
+from device.clock import clock, tick, trusted_utc
 from device.compose import database_url, demo_settings, known_listeners, make_brain, music_folder, obey, with_kept
-from device.config import Config, state_folder
+from device.config import Config, runtime_folder, state_folder
 from device.health import Watchdog, watch_machine
 from device.inference.manifest import ModelSpec
 from device.inference.senses import open_face, open_text, open_voice, specs
@@ -295,7 +295,14 @@ class Appliance:
         settings = self._config.music
         if settings.player != "silent":
             try:
-                mpd = MpdPlayer(settings, state_folder(self._config), music_folder(self._config), tell)
+                mpd = MpdPlayer(
+                    settings,
+                    state_folder(self._config),
+                    music_folder(self._config),
+                    tell,
+                    runtime_folder=runtime_folder(),
+                    utc=trusted_utc,
+                )
                 return mpd, mpd.output_name
             except PlayerError as error:
                 if settings.player == "mpd":

@@ -31,6 +31,12 @@ def tick() -> Tick:
     return Tick(time.monotonic(), datetime.now(UTC), _zone(), synced)
 
 
+def trusted_utc() -> datetime | None:
+    """The time now, or None while the clock cannot be trusted."""
+    now = tick()
+    return now.utc if now.synced else None
+
+
 def _zone() -> str:
     """Name of the local time zone, such as Europe/Berlin."""
     _, found, name = str(ZONE.resolve()).partition("/zoneinfo/")

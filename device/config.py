@@ -125,12 +125,28 @@ class Music(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the private MPD plays; auto takes a sound card where there is one, else null."""
     fifo: str = ""
     """Path of the named pipe for output fifo (44,100 Hz, 16 bit, stereo)."""
+    crossfade_s: Annotated[int, Meta(ge=0, le=20)] = 2
+    """Seconds for which MPD plays the end of a track over the beginning of the next; 0 for none."""
+    replay_gain: Literal["off", "track", "album", "auto"] = "auto"
+    """Which ReplayGain tags even out the loudness of files in MPD; auto takes album, or track when it shuffles."""
+    quietest_pct: Percent = 0
+    """Volume below which Attune does not set a player."""
+    loudest_pct: Percent = 100
+    """Volume above which Attune does not set a player; when another program does, it is brought back."""
     queue_length: Annotated[int, Meta(ge=1, le=100)] = 6
     """Tracks that a decision queues."""
     seed: int = 0
     """Seed of the choice among the best tracks; 0 takes a new one at each start, a replay always uses 1."""
     genres: dict[Emotion, list[str]] = field(default_factory=dict)
     """Genres for an emotion, in place of the built-in table's row."""
+
+    def __post_init__(self) -> None:
+        if self.quietest_pct > self.loudest_pct:
+            raise ValueError(f"quietest_pct {self.quietest_pct} is above loudest_pct {self.loudest_pct}")
+
+    def within_limits(self, volume_pct: int) -> int:
+        """The volume that is allowed and nearest to one that is wanted."""
+        return min(self.loudest_pct, max(self.quietest_pct, volume_pct))
 
 
 class Spotify(Struct, frozen=True, forbid_unknown_fields=True):
@@ -250,6 +266,14 @@ def state_folder(config: Config) -> Path:
         return Path(config.state).expanduser()
     from_systemd = os.environ.get("STATE_DIRECTORY")
     return Path(from_systemd) if from_systemd else Path.home() / ".local" / "state" / "attune"
+
+
+def runtime_folder() -> Path | None:
+    """A folder in memory, of this user alone, that outlives the process but not the machine; None where there is none."""
+    from_systemd, of_session = os.environ.get("RUNTIME_DIRECTORY"), os.environ.get("XDG_RUNTIME_DIR")
+    if from_systemd:
+        return Path(from_systemd)
+    return Path(of_session) / "attune" if of_session else None
 
 
 def notify_socket() -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from device.config import Config, convert, load, state_folder
+from device.config import Config, convert, load, runtime_folder, state_folder
 from device.signals import ConfigError
 
 
@@ -32,6 +32,8 @@ def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
         ("[camera]\nrate_fps = 'fast'", "camera.rate_fps"),
         ("[music]\nplayer = 'gramophone'", "music.player"),
         ("[music.genres]\njoy = ['ska']", "joy"),
+        ("[music]\nquietest_pct = 50\nloudest_pct = 40", "quietest_pct 50 is above loudest_pct 40"),
+        ("[music]\ncrossfade_s = 60", "music.crossfade_s"),
         ("[web]\nhost = '0.0.0.0'", "web.host"),
         ("[mqtt]\ndevice = 'a/b'", "mqtt.device"),
         ("camera = 3", "camera"),
@@ -68,3 +70,13 @@ def test_the_state_folder_is_systemds_under_systemd(monkeypatch: pytest.MonkeyPa
 
 def test_defaults_are_what_a_file_of_defaults_gives() -> None:
     assert convert(msgspec.to_builtins(Config())) == Config()
+
+
+def test_the_folder_in_memory_is_systemds_or_the_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert runtime_folder() is None
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    assert runtime_folder() == Path("/run/user/1000/attune")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/attune")
+    assert runtime_folder() == Path("/run/attune")

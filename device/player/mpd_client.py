@@ -7,20 +7,25 @@ import errno
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from device.config import Music
+from device.player.memory import Status
 from device.signals import PlayerError, Track
 
 log = logging.getLogger(__name__)
-
-Status = Literal["playing", "paused", "stopped", "failed"]
 
 ANSWER_S: Final = 4.0
 """Seconds in which MPD must answer a command, so that whoever pressed a button hears of a failure soon."""
 
 DEFAULT_PORT: Final = 6600
-NO_SUCH_SONG: Final = "[50@"
-"""How MPD's answers begin when it does not know a file (ACK_ERROR_NO_EXIST)."""
+NO_SUCH_SONG: Final = ("[50@", "[52@")
+"""How MPD's answers begin when it does not know a file, or cannot open it (ACK_ERROR_NO_EXIST, ACK_ERROR_SYSTEM)."""
+UNPLAYABLE: Final = "Failed to decode "
+"""How MPD's errors begin when a file is no music that it can play; its path follows, and the reason after "; "."""
+
+LONGEST_NAME: Final = 200
+"""Bytes of a playlist's name: files have 255, and while one is replaced its name is longer."""
 
 
 @contextlib.contextmanager
@@ -72,12 +77,18 @@ def place_of(address: str) -> tuple[str, int | None]:
     return host.strip("[]"), int(port)
 
 
-def add(client: Any, track: Track) -> str | None:
-    """Put a track at the end of MPD's list: its number there, or None when MPD does not know the file."""
+def set_up(client: Any, settings: Music) -> None:
+    """Crossfade and replay gain as they are set, where the MPD lets us."""
+    allow(lambda: client.crossfade(settings.crossfade_s))
+    allow(lambda: client.replay_gain_mode(settings.replay_gain))
+
+
+def add(client: Any, uri: str) -> str | None:
+    """Put a file at the end of MPD's list: its number there, or None when MPD does not know it."""
     import mpd
 
     try:
-        return str(client.addid(track.uri))
+        return str(client.addid(uri))
     except mpd.CommandError as error:
         if str(error).startswith(NO_SUCH_SONG):
             return None
@@ -92,6 +103,53 @@ def allow(command: Callable[[], None]) -> None:
         command()
     except mpd.CommandError as error:
         log.debug("mpd: %s", error)
+
+
+def begin(client: Any, song: str, position_s: float) -> bool:
+    """Play a song of MPD's list from a position; False where the file cannot be played."""
+    import mpd
+
+    try:
+        client.seekid(song, f"{position_s:.2f}")
+    except mpd.CommandError as error:
+        if UNPLAYABLE in str(error):
+            return False
+        raise
+    return True
+
+
+def save_as(client: Any, name: str) -> None:
+    """Keep MPD's list as a stored playlist. One of that name is replaced at once or, where that fails, not touched.
+
+    MPD before 0.24 replaces nothing, and one that was removed first would be lost on a full disk. Raises PlayerError
+    for a name that is none.
+    """
+    check_name(name)
+    known = {row["playlist"] for row in client.listplaylists()}
+    if name not in known:
+        client.save(name)
+        return
+    new = f"{name} (being saved)"
+    if new in known:  # a cut while it was saved the last time
+        client.rm(new)
+    client.save(new)
+    client.command_list_ok_begin()
+    client.rm(name)
+    client.rename(new, name)
+    client.command_list_end()
+
+
+def check_name(name: str) -> None:
+    """Raises PlayerError, saying why, where a stored playlist cannot have a name."""
+    if not name or name.startswith(".") or any(sign in name for sign in "/\n\r\0"):
+        raise PlayerError(f"{name!r} is no name for a playlist: give one that begins with no dot and holds no slash")
+    if len(name.encode("utf-8", "replace")) > LONGEST_NAME:
+        raise PlayerError(f"the name of a playlist may have {LONGEST_NAME} bytes; give it a shorter one")
+
+
+def unplayable(error: str) -> str:
+    """The path of the file that MPD cannot play, by its error; empty where that tells of something else."""
+    return error.removeprefix(UNPLAYABLE).partition("; ")[0] if error.startswith(UNPLAYABLE) else ""
 
 
 def reason_of(error: Exception) -> str:

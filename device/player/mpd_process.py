@@ -81,7 +81,7 @@ class MpdProcess:
         _make(self._music_folder)
         self._folder = _runtime_folder()
         self.socket = str(self._folder / "mpd.socket")
-        self._database = _database(state_folder, self._folder)
+        self._kept = _kept_folder(state_folder, self._folder, self._music_folder)
 
     def start(self) -> None:
         """Start MPD, also again; it listens on `socket` a moment later. It ends with the thread that started it."""
@@ -95,6 +95,17 @@ class MpdProcess:
                 )
         except OSError as error:
             raise PlayerError(f"MPD cannot be started: {error}; free some space in {self._folder.parent}") from error
+
+    def path_of(self, uri: str) -> str:
+        """How to name a file of the music folder that is not in MPD's database yet.
+
+        MPD looks up paths below its music folder in the database alone; through a link beside it, it opens them.
+        """
+        return f"file://{self._kept}/music/{uri}"
+
+    def uri_of(self, file: str) -> str:
+        """The uri of a file that MPD names."""
+        return file.removeprefix(f"{self._kept}/music/")
 
     @property
     def pid(self) -> int:
@@ -150,12 +161,14 @@ class MpdProcess:
         return "\n".join(
             [
                 f"music_directory {_quoted(self._music_folder)}",
-                f"db_file {_quoted(self._database)}",
+                f"db_file {_quoted(self._kept / 'database')}",
+                f"playlist_directory {_quoted(self._kept / 'playlists')}",
                 f"bind_to_address {_quoted(self.socket)}",
                 'auto_update "yes"',
                 'zeroconf_enabled "no"',
-                'replaygain "auto"',
+                f'replaygain "{self._settings.replay_gain}"',
                 'filesystem_charset "UTF-8"',
+                *self._format(),
                 'audio_output {\n  name "attune"',
                 f'  type "{self.output}"',
                 '  mixer_type "software"',
@@ -163,6 +176,10 @@ class MpdProcess:
                 "}\n",
             ]
         )
+
+    def _format(self) -> list[str]:
+        """One format for all tracks where they are to overlap: MPD crossfades none of 44.1 kHz with one of 48."""
+        return ['audio_output_format "44100:24:2"'] if self._settings.crossfade_s else []
 
     def _fifo(self) -> list[str]:
         if self.output != "fifo":
@@ -208,13 +225,25 @@ def _runtime_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="attune-", dir="/tmp"))
 
 
-def _database(state_folder: Path, runtime_folder: Path) -> Path:
-    """MPD's database: in the state folder where it can be written, else beside the socket and made anew each time."""
+def _kept_folder(state_folder: Path, runtime_folder: Path, music_folder: Path) -> Path:
+    """For MPD's database and playlists: in the state folder where it can be written, else made anew each time."""
     folder = state_folder.absolute() / "mpd"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _furnish(folder, music_folder)
         with tempfile.TemporaryFile(dir=folder):
-            return folder / "database"
+            return folder
     except OSError as error:
-        log.warning("mpd: its database is kept in memory only: %s", error)
-        return runtime_folder / "database"
+        log.warning("mpd: its database and playlists are kept in memory only: %s", error)
+    try:
+        _furnish(runtime_folder, music_folder)
+    except OSError as error:
+        raise PlayerError(f"MPD cannot be started: {error}; free some space in {runtime_folder.parent}") from error
+    return runtime_folder
+
+
+def _furnish(folder: Path, music_folder: Path) -> None:
+    (folder / "playlists").mkdir(parents=True, exist_ok=True)
+    link = folder / "music"
+    if not (link.is_symlink() and link.readlink() == music_folder):
+        link.unlink(missing_ok=True)
+        link.symlink_to(music_folder)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import mutagen
@@ -43,6 +46,26 @@ def tone(path: Path, hz: float, seconds: float = 1.2, **tags: str) -> None:
     file = mutagen.File(path)
     file.update(tags)
     file.save()
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 64 kB at a folder; the path of a file to fill it with `fill`."""
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a tmpfs cannot be mounted here: needs root and mount rights")
+    try:
+        yield folder / "filler"
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(filler: Path) -> None:
+    """Write until there is no room."""
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"0" * 4096)
 
 
 class Diary:
@@ -83,13 +106,24 @@ class Stage:
 
     def __init__(self, folder: Path, library: Path) -> None:
         self.folder = folder
+        self.state = folder / "state"
+        self.runtime = folder / "run"
         self.library = library
         self.players: list[MpdPlayer] = []
 
-    def player(self, library: Path | None = None, **settings: object) -> tuple[MpdPlayer, Diary]:
+    def player(
+        self,
+        library: Path | None = None,
+        utc: Callable[[], datetime | None] = lambda: None,
+        in_memory: bool = True,
+        **settings: object,
+    ) -> tuple[MpdPlayer, Diary]:
+        """A player that finds what the one before left, of those with a private MPD, or of those with an owner's."""
         diary = Diary()
         chosen = Music(**({"output": "null"} | settings))
-        player = MpdPlayer(chosen, self.folder / "state", library or self.library, diary)
+        state = self.state if not chosen.mpd_address else self.folder / "state of an owner"
+        runtime = self.runtime if in_memory else None
+        player = MpdPlayer(chosen, state, library or self.library, diary, runtime_folder=runtime, utc=utc)
         self.players.append(player)
         return player, diary
 

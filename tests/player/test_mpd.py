@@ -27,7 +27,7 @@ from device.player.mpd import MpdPlayer, chosen_output
 from device.player.mpd_client import place_of
 from device.signals import PlayerError, Queue, Track
 from tests.fakes.pulse import SINK, PrivatePulse
-from tests.player.conftest import LIMIT_S, Stage, needs_mpd, tone
+from tests.player.conftest import LIMIT_S, Stage, fill, needs_mpd, small_disk, tone
 
 pytestmark = needs_mpd
 
@@ -43,10 +43,13 @@ def queue(library: Path, *titles: str, volume_pct: int | None = 60) -> Queue:
 
 @contextmanager
 def other_client(player: MpdPlayer) -> Iterator[mpd.MPDClient]:
+    """A listener's program, once MPD has scanned its music."""
     client = mpd.MPDClient()
     client.timeout = 5.0
     client.connect(player._address)
     try:
+        while "updating_db" in client.status():
+            time.sleep(0.05)
         yield client
     finally:
         client.disconnect()
@@ -468,3 +471,179 @@ def test_settings_of_mpd_keep_odd_paths_whole(stage: Stage, tmp_path: Path) -> N
     diary.playing("One")
     with pytest.raises(PlayerError, match="two lines"):
         stage.player(library=tmp_path / "two\nlines")
+
+
+def test_volumes_that_are_asked_for_stay_within_the_limits(stage: Stage) -> None:
+    player, diary = stage.player(quietest_pct=10, loudest_pct=60)
+    player.play(queue(stage.library, "Late Rain", volume_pct=90))
+    assert diary.playing("Late Rain").volume_pct == 60
+    player.set_volume(0)
+    diary.wait_for(lambda state: state.volume_pct == 10)
+    player.set_volume(95)
+    diary.wait_for(lambda state: state.volume_pct == 60, after=len(diary.states))
+
+
+def test_a_volume_above_the_limit_is_brought_back_but_nobody_is_fought(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player_module, "SLIDE_S", 1.0)
+    player, diary = stage.player(loudest_pct=60)
+    player.play(queue(stage.library, "Late Rain", volume_pct=50))
+    diary.playing("Late Rain")
+    with other_client(player) as client:
+        mark = diary.mark()
+        for volume_pct in (70, 80, 95):  # a finger on a slider
+            client.setvol(volume_pct)
+            time.sleep(0.1)
+        diary.wait_for(lambda state: state.volume_pct == 95, after=mark)
+        diary.wait_for(lambda state: state.volume_pct == 60, after=len(diary.states))
+        mark = diary.mark()
+        client.setvol(5)
+        diary.wait_for(lambda state: state.volume_pct == 5, after=mark)
+        client.setvol(95)  # a program that insists
+        time.sleep(3.0)
+        assert client.status()["volume"] == "95"
+        player.set_volume(95)
+        assert client.status()["volume"] == "60"
+
+
+def test_what_is_queued_is_saved_as_a_playlist_and_replaces_its_own(stage: Stage) -> None:
+    own, _ = stage.player()
+    guest, _ = stage.player(mpd_address=own._address)
+    for player in (own, guest):
+        player.play(Queue(0.0, (), "nothing"))
+        with pytest.raises(PlayerError, match="nothing is queued"):
+            player.save("Evening")
+        for titles in (("Late Rain", "Tone 1"), ("Sunlit Kitchen",)):
+            player.play(queue(stage.library, *titles))
+            player.save('Evening: für 雨 & "you"')
+            with other_client(own) as client:
+                saved = client.listplaylistinfo('Evening: für 雨 & "you"')
+                assert [song["title"] for song in saved] == list(titles)
+                assert len(client.listplaylists()) == 1
+    with other_client(own) as client:
+        client.clear()
+        client.load('Evening: für 雨 & "you"')
+        assert [song["title"] for song in client.playlistinfo()] == ["Sunlit Kitchen"]
+    for name in ("", "a/b", "..", "two\nlines", "x" * 201):
+        with pytest.raises(PlayerError, match="name"):
+            own.save(name)
+
+
+def test_a_playlist_that_cannot_be_replaced_is_not_lost(stage: Stage) -> None:
+    with small_disk(stage.state) as filler:
+        player, _ = stage.player()
+        player.play(queue(stage.library, "Late Rain"))
+        player.save("Evening")
+        player.play(queue(stage.library, "Sunlit Kitchen"))
+        fill(filler)
+        with pytest.raises(PlayerError, match="No space left"):
+            player.save("Evening")
+        with other_client(player) as client:
+            assert [song["title"] for song in client.listplaylistinfo("Evening")] == ["Late Rain"]
+        filler.unlink()
+        player.save("Evening")
+        with other_client(player) as client:
+            assert [song["title"] for song in client.listplaylistinfo("Evening")] == ["Sunlit Kitchen"]
+            assert len(client.listplaylists()) == 1
+
+
+def test_a_place_that_somebody_seeks_is_told_and_the_passing_of_time_is_not(stage: Stage) -> None:
+    player, diary = stage.player()
+    player.play(queue(stage.library, "Late Rain"))
+    state = diary.playing("Late Rain")
+    assert 0.0 < state.elapsed_s < 1.0
+    mark = diary.mark()
+    with other_client(player) as client:
+        time.sleep(1.0)
+        client.crossfade(1)  # news that is none
+        time.sleep(0.3)
+        assert diary.mark() == mark
+        client.seekcur("7.0")
+        assert 7.0 <= diary.playing("Late Rain", after=mark).elapsed_s < 8.0
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, library: Path) -> Path:
+    """Two tones, a file of no bytes, one cut short in its headers, and two of words under the names of songs."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for number, place in ((1, "b"), (2, "f")):
+        tone(folder / f"{place}.ogg", 220.0 * number, title=f"Tone {number}")
+    (folder / "a.mp3").write_bytes(b"this is no music " * 5_000)
+    (folder / "c.ogg").write_bytes(b"")
+    (folder / "d.mp3").write_bytes(b"this is no music " * 6_000)
+    (folder / "e.ogg").write_bytes((folder / "b.ogg").read_bytes()[:2_000])
+    return folder
+
+
+def test_files_that_cannot_be_played_are_passed_over_and_told_once(
+    stage: Stage, damaged: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    player, diary = stage.player(library=damaged)
+    songs = tuple(Track(path.name, path.stem, duration_s=1.2) for path in sorted(damaged.iterdir()))
+    for _ in range(2):
+        mark = diary.mark()
+        player.play(Queue(0.0, songs, "a test", 50))
+        diary.playing("b", after=mark)
+        diary.playing("f", after=mark)
+        diary.wait_for(lambda state: state.status == "stopped", after=diary.states.index(diary.playing("f", mark)))
+    assert [state.track.title for state in diary.states if state.track] == ["b", "f"] * 2
+    for name in ("a.mp3", "d.mp3"):
+        assert caplog.text.count(f"passed over {name}: it is damaged, protected") == 1
+    assert "left out 2 tracks that it cannot find: c.ogg, e.ogg" in caplog.text
+
+
+def test_a_queue_of_nothing_that_can_be_played_stops_and_is_told(
+    stage: Stage, damaged: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    player, diary = stage.player(library=damaged)
+    player.play(Queue(0.0, (Track("a.mp3"), Track("d.mp3")), "a test", 50))
+    until = time.monotonic() + LIMIT_S
+    while "passed over d.mp3" not in caplog.text:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert not any(state.status == "playing" for state in diary.states)
+    mark = diary.mark()
+    player.play(Queue(0.0, (Track("b.ogg", "b"),), "a test", 50))
+    diary.playing("b", after=mark)
+
+
+SCRIPTS = ("مطر", "雨の歌", "дождь", "βροχή", "비", "वर्षा", "ฝน", "גשם", "e\u0301te\u0301", "🌧", "a %41 #b ?c&d")
+
+
+def test_names_in_every_script(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "scripts"
+    folder.mkdir()
+    for name in (*SCRIPTS, "'\"\\"):
+        tone(folder / f"{name}.ogg", 330.0, seconds=9.0, title=name)
+    found = Folder(folder).tracks()
+    player, diary = stage.player(library=folder)
+    for _ in ("by their paths, before the scan", "by the names in MPD's database"):
+        mark = diary.mark()
+        player.play(Queue(0.0, tuple(found), "a test", 50))
+        for track in found:
+            assert diary.playing(track.title, after=mark).chosen_by == "attune"
+            player.next()
+        with other_client(player) as client:
+            assert {song["file"] for song in client.listall() if "file" in song} == {track.uri for track in found}
+
+
+def test_a_file_is_played_before_it_is_scanned(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpd.MPDClient, "update", lambda client: None, raising=False)
+    player, diary = stage.player()
+    tone(stage.library / "unscanned.ogg", 330.0, title="Unscanned")
+    try:
+        player.play(queue(stage.library, "Unscanned"))
+        assert diary.playing("Unscanned").chosen_by == "attune"
+    finally:
+        (stage.library / "unscanned.ogg").unlink()
+
+
+def test_crossfade_and_replay_gain_are_those_that_are_set(stage: Stage) -> None:
+    own, _ = stage.player(crossfade_s=0, replay_gain="off")
+    with other_client(own) as client:
+        assert (client.status().get("xfade", "0"), client.replay_gain_status()) == ("0", "off")
+        _, diary = stage.player(mpd_address=own._address, crossfade_s=5, replay_gain="track")
+        diary.wait_for(lambda state: state.status == "stopped")
+        assert (client.status()["xfade"], client.replay_gain_status()) == ("5", "track")
