@@ -95,6 +95,9 @@ def _add_library(commands) -> None:  # type: ignore[no-untyped-def]
     actions = library.add_subparsers(metavar="ACTION", required=True)
     _command(actions, "demo", _library_demo, "compose the demo library where it is not there yet")
     _command(actions, "status", _library_status, "how many tracks there are of each source")
+    scan = _command(actions, "scan", _library_scan, "read tags, sound and words of your files; stop it at any time")
+    scan.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="only this part of the music folder")
+    scan.add_argument("--again", action="store_true", help="also what was scanned before")
     show = _command(actions, "show", _library_show, "where a track lies, and why")
     show.add_argument("name", metavar="URI_OR_NAME", help="its uri, or a part of its name")
     take = _command(actions, "import", _library_import, "take in a list of tracks: CSV, JSON or lines of JSON")
@@ -190,6 +193,14 @@ def _models(config: Config, arguments: argparse.Namespace) -> int:
 
     actions = {"list": list_models, "verify": verify_models, "fetch": fetch_models}
     return actions[arguments.action](config, sys.stdout)
+
+
+def _library_scan(config: Config, arguments: argparse.Namespace) -> int:
+    from device.library import scan_folder
+    from device.music.scan import HEAR, Ear
+
+    settings = ("--config", str(arguments.config)) if arguments.config else ()
+    return scan_folder(config, arguments.folder, arguments.again, sys.stdout, Ear((*HEAR, *settings)))
 
 
 def _library_status(config: Config, arguments: argparse.Namespace) -> int:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
-from device.compose import database_url
+from device.compose import database_url, music_folder
 from device.config import Config
-from device.music.catalogue import BROKEN, LISTED, keys_of, player_of
+from device.music.catalogue import BROKEN, LISTED, MARK, keys_of, player_of
 from device.music.listing import ListError, read, write
-from device.music.upkeep import GONE, take
-from device.signals import Reading
+from device.music.scan import SOUND, Ear, Reader, Scanned, scan
+from device.music.upkeep import GONE, Looked, take, update
+from device.signals import ConfigError, Reading
 from device.store.catalogue import Entry, Tracks
 
 MOST_SHOWN: Final = 20
@@ -34,6 +35,59 @@ def import_list(config: Config, path: Path, out: TextIO) -> int:
         file=out,
     )
     return int(taken.refused > 0)
+
+
+def scan_folder(config: Config, within: Path | None, again: bool, out: TextIO, ear: Ear) -> int:
+    """Read the tags, the sound and the words of the music folder's files, of those under `within` alone where given.
+
+    1 where some could not be read, 130 where Ctrl-C stopped it: the next scan goes on there.
+    """
+    folder = music_folder(config)
+    prefix = _prefix(folder, within)
+    try:
+        with _catalogue(config) as tracks, contextlib.closing(ear):
+            problems: list[str] = []
+            with _bar("tags") as bar:
+                looked = update(tracks, folder, problems.append, lambda seen: bool(bar.update(seen - bar.n) or True))
+            if looked.files:
+                tracks.remove_source(GONE)
+            with _bar("sound and words", tracks.count_unscanned("" if again else MARK, prefix)) as bar:
+                done = scan(tracks, folder, _readers(config, ear), bar.update, within=prefix, again=again)
+    except KeyboardInterrupt:
+        print("stopped: what is known is kept, and the next scan goes on there", file=out)
+        return 130
+    return _tell_scan(looked, done, [*problems, *done.problems], out)
+
+
+def _tell_scan(looked: Looked, done: Scanned, problems: Sequence[str], out: TextIO) -> int:
+    for problem in problems[:MOST_SHOWN]:
+        print(problem, file=out)
+    if len(problems) > MOST_SHOWN:
+        print(f"and {len(problems) - MOST_SHOWN} more files; `attune library show` tells of each", file=out)
+    for kind, reason in done.failed.items():
+        print(f"no {kind}: {reason}", file=out)
+    told = ", ".join(f"{kind} of {count}" for kind, count in done.told.items()) or "nothing new"
+    print(
+        f"{looked.files} files, {looked.fresh} new or changed, {looked.broken} newly found that cannot be played;"
+        f" {done.files} scanned: {told}",
+        file=out,
+    )
+    return int(bool(problems or done.failed))
+
+
+def _prefix(folder: Path, within: Path | None) -> str:
+    """What begins the uris of the files under a part of the folder."""
+    if within is None or within.resolve() == folder.resolve():
+        return ""
+    try:
+        return f"{within.resolve().relative_to(folder.resolve()).as_posix()}/"
+    except ValueError:
+        raise ConfigError(f"{within} is not in the music folder {folder}; set [music] folder to it") from None
+
+
+def _readers(config: Config, ear: Ear) -> dict[str, Reader]:
+    """Who is asked about each file, by kind of evidence."""
+    return {SOUND: ear}
 
 
 def export_list(config: Config, path: Path, out: TextIO) -> int:
@@ -117,6 +171,13 @@ def _catalogue(config: Config) -> Iterator[Tracks]:
         yield tracks
     finally:
         tracks.close()
+
+
+def _bar(what: str, total: int | None = None) -> Any:
+    """A bar of files, where somebody watches."""
+    from tqdm import tqdm
+
+    return tqdm(desc=what, total=total, unit=" files", file=sys.stderr, disable=None, leave=False)
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 CLOCK_READERS = (
     *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.mqtt", "device.broker"),
     *("device.health", "device.store", "device.player.mpd", "device.player.spotify", "device.spotify"),
-    *("device.judging", "device.music.upkeep", "device.__main__"),
+    *("device.judging", "device.music.upkeep", "device.music.scan", "device.__main__"),
 )
 """Threads at the edges, which wait with limits or stamp what they sense; the pure core gets the time in messages."""
 

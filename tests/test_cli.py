@@ -15,7 +15,7 @@ PORTRAIT = str(MEDIA / "portrait.jpg")
 SPEECH = str(MEDIA / "speech.wav")
 
 
-LIBRARY = [f"library {action}" for action in ("demo", "import", "export", "show", "status", "remove")]
+LIBRARY = [f"library {action}" for action in ("demo", "scan", "import", "export", "show", "status", "remove")]
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> tuple[list[dict[str, object]], list[str]]:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from device.__main__ import main
+from device.config import load
+from device.library import scan_folder
+from device.music.scan import Ear
+from device.signals import ConfigError
+from tests.music.audio import write
+
+HUMS = """
+import sys
+for line in sys.stdin:
+    print('{"valence": 0.5, "arousal": -0.5, "uncertainty": 0.2, "why": "hums"}', flush=True)
+"""
 
 
 @pytest.fixture
@@ -51,6 +65,50 @@ def test_what_is_known_of_a_track_is_told_until_it_is_removed(
     assert run(config, "remove", "http://x/a.mp3") == 0
     assert run(config, "remove", "http://x/a.mp3") == 1
     assert run(config, "show", "http://x/a.mp3") == 1
+
+
+@pytest.fixture
+def music(config: str, tmp_path: Path) -> Path:
+    Path(config).write_text(f'state = "{tmp_path}/state"\n[music]\nfolder = "{tmp_path}/music"\n')
+    for name in ("a.ogg", "b/c.ogg"):
+        write(tmp_path / "music" / name, title=name)
+    (tmp_path / "music" / "bad.mp3").write_bytes(b"")
+    return tmp_path / "music"
+
+
+def scanned(config: str, within: Path | None = None, again: bool = False) -> tuple[int, str]:
+    out = io.StringIO()
+    return scan_folder(load(Path(config)), within, again, out, Ear((sys.executable, "-c", HUMS))), out.getvalue()
+
+
+def test_a_scan_tells_what_it_did_and_forgets_what_is_gone(
+    config: str, music: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scanned(config, music / "b") == (
+        1,
+        "bad.mp3: the file is empty; copy it again\n"
+        "3 files, 2 new or changed, 1 newly found that cannot be played; 1 scanned: sound of 1\n",
+    )
+    (music / "a.ogg").unlink()
+    end = "0 newly found that cannot be played; 0 scanned: nothing new\n"
+    assert scanned(config) == (0, f"2 files, 0 new or changed, {end}")
+    assert run(config, "show", "c.ogg") == 0
+    assert "sound        +0.50 -0.50 +-0.20  hums" in capsys.readouterr().out
+    assert run(config, "show", "a.ogg") == 1
+    assert scanned(config, again=True)[1].endswith("1 scanned: sound of 1\n")
+    with pytest.raises(ConfigError, match="is not in the music folder"):
+        scanned(config, music.parent)
+
+
+def test_a_scan_that_is_interrupted_says_how_it_goes_on(config: str, music: Path) -> None:
+    class Stops(Ear):
+        def __call__(self, path: Path) -> NoReturn:
+            raise KeyboardInterrupt
+
+    out = io.StringIO()
+    assert scan_folder(load(Path(config)), None, False, out, Stops()) == 130
+    assert out.getvalue() == "stopped: what is known is kept, and the next scan goes on there\n"
+    assert scanned(config)[1].endswith("2 scanned: sound of 2\n")
 
 
 @pytest.mark.parametrize("action", ["import", "export"])

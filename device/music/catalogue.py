@@ -31,6 +31,8 @@ MOST_GENRES: Final = 12
 """Genres that one track is found by."""
 BROKEN: Final = "broken"
 """The source of a file that cannot be played; its `why` says why not."""
+MARK: Final = "1"
+"""Noted with each file that a scan has seen; with a new mark all are scanned again, when readers have become better."""
 LISTED: Final = "listed:"
 """Begins the uri of a track that only a list knows: nothing plays it until a file has its name and artist."""
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-from device.music.catalogue import BROKEN, keys_of, placed, with_readings
+from device.music.catalogue import BROKEN, MARK, keys_of, placed, with_readings
 from device.music.folder import UnplayableError, files, folders, read
 from device.music.listing import LISTED_MOOD, Problem, row_of
 from device.music.listing import SOURCE as LIST
@@ -151,7 +151,7 @@ def _now(folder: Path, uri: str, stamp: str, known: Entry | None) -> Entry:
     try:
         track, album = read(folder, uri)
     except UnplayableError as error:
-        broken = placed(Entry(Track(uri, Path(uri).stem, source=BROKEN), stamp=stamp))
+        broken = placed(Entry(Track(uri, Path(uri).stem, source=BROKEN), stamp=stamp, scanned=f"{stamp} {MARK}"))
         return replace(broken, track=replace(broken.track, why=str(error)))
     fresh = of_tags(track.genre, track.moods)
     if known is None:
@@ -165,7 +165,7 @@ def _now(folder: Path, uri: str, stamp: str, known: Entry | None) -> Entry:
 
 def _told_by_lists(tracks: Tracks, entries: Sequence[Entry]) -> list[Entry]:
     """The entries, with what lists tell of songs of their names and artists."""
-    listed = _by_song(entry for entry in tracks.of_songs({entry.song for entry in entries}).values() if not entry.stamp)
+    listed = _by_song(tracks.of_songs({entry.song for entry in entries}, files=False).values())
     return [_told(entry, listed[entry.song]) if entry.stamp and entry.song in listed else entry for entry in entries]
 
 
@@ -218,7 +218,7 @@ def _take_page(tracks: Tracks, rows: Mapping[str, Entry], taken: Taken) -> None:
     changed = {uri: entry for uri, entry in merged.items() if uri not in known or row_of(entry) != row_of(known[uri])}
     tracks.put(changed.values())
     listed = _by_song(entry for entry in merged.values() if not entry.stamp)
-    ours = {uri: one for uri, one in tracks.of_songs(listed.keys()).items() if one.stamp}
+    ours = tracks.of_songs(listed.keys(), files=True)
     told = {uri: _told(one, listed[one.song]) for uri, one in ours.items()}
     tracks.put(entry for uri, entry in told.items() if entry != ours[uri])
     added = len(changed.keys() - known.keys())

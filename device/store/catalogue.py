@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, not_, select, update
 from sqlalchemy.engine import Row
 
 from device.signals import Reading, Track
@@ -60,9 +60,9 @@ class Tracks:
         """The entries of those uris that are known."""
         return self._entries(TRACKS.c.uri, uris)
 
-    def of_songs(self, songs: Collection[str]) -> dict[str, Entry]:
-        """The entries of those songs, by uri."""
-        return self._entries(TRACKS.c.song, songs)
+    def of_songs(self, songs: Collection[str], *, files: bool) -> dict[str, Entry]:
+        """The entries of those songs, by uri: either those that have a file or the others."""
+        return self._entries(TRACKS.c.song, songs, TRACKS.c.stamp != "" if files else TRACKS.c.stamp == "")
 
     def called(self, name: str, limit: int) -> list[Entry]:
         """Entries whose title has `name` in it, by uri; reads the whole table."""
@@ -104,6 +104,19 @@ class Tracks:
             yield from ((row.uri, row.stamp) for row in page)
             after = page[-1].uri
 
+    def unscanned(self, mark: str, within: str = "") -> Iterator[Entry]:
+        """Entries of files whose uri begins with `within`, by uri, that no scan of that mark has seen as they are."""
+        wanted = select(TRACKS).where(_unscanned(mark, within)).order_by(TRACKS.c.uri).limit(PAGE)
+        after = ""
+        while page := self._list(wanted.where(TRACKS.c.uri > after)):
+            yield from page
+            after = page[-1].track.uri
+
+    def count_unscanned(self, mark: str, within: str = "") -> int:
+        """How many `unscanned` gives."""
+        with self._database.transaction(reads=True) as connection:
+            return connection.execute(select(func.count()).where(_unscanned(mark, within))).scalar_one()
+
     # -- changing ------------------------------------------------------------------------------------------------------
 
     def put(self, entries: Iterable[Entry]) -> None:
@@ -122,10 +135,18 @@ class Tracks:
                 connection.execute(delete(KEYS).where(KEYS.c.track.in_(ids)))
                 connection.execute(delete(TRACKS).where(TRACKS.c.id.in_(ids)))
 
+    def remove_source(self, source: str) -> int:
+        """Forget every track of a source; how many there were."""
+        gone = 0
+        while page := self._rows(select(TRACKS.c.uri).where(TRACKS.c.source == source).limit(PAGE)):
+            self.remove([row.uri for row in page])
+            gone += len(page)
+        return gone
+
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _entries(self, column: Any, values: Collection[str]) -> dict[str, Entry]:
-        parts = (self._list(select(TRACKS).where(column.in_(part))) for part in _parts(list(values)))
+    def _entries(self, column: Any, values: Collection[str], *also: ColumnElement[bool]) -> dict[str, Entry]:
+        parts = (self._list(select(TRACKS).where(column.in_(part), *also)) for part in _parts(list(values)))
         return {entry.track.uri: entry for part in parts for entry in part}
 
     def _list(self, wanted: Select[Any]) -> list[Entry]:
@@ -134,6 +155,11 @@ class Tracks:
     def _rows(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
         with self._database.transaction(reads=True) as connection:
             return connection.execute(wanted).all()
+
+
+def _unscanned(mark: str, within: str) -> ColumnElement[bool]:
+    seen = TRACKS.c.scanned == TRACKS.c.stamp + f" {mark}"
+    return and_(TRACKS.c.stamp != "", not_(seen), TRACKS.c.uri.startswith(within, autoescape=True))
 
 
 _RANGE: Final = (
@@ -219,7 +245,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "song": entry.song,
         "stamp": entry.stamp,
         "scanned": entry.scanned,
-        "readings": [asdict(reading) for reading in entry.readings],
+        "readings": [_kept(reading) for reading in entry.readings],
     }
 
 
@@ -244,6 +270,16 @@ def _track(row: Row[Any]) -> Track:
 def _entry(row: Row[Any]) -> Entry:
     readings = tuple(_reading(value) for value in row.readings)
     return Entry(_track(row), row.album, row.stamp, row.scanned, row.song, readings)
+
+
+def _kept(reading: Reading) -> dict[str, Any]:
+    return {
+        "valence": reading.valence,
+        "arousal": reading.arousal,
+        "uncertainty": reading.uncertainty,
+        "why": reading.why,
+        "source": reading.source,
+    }
 
 
 def _reading(value: Mapping[str, Any]) -> Reading:

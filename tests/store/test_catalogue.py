@@ -46,7 +46,8 @@ def test_what_is_put_comes_back(tracks: Tracks) -> None:
     assert list(tracks.files()) == [(one.track.uri, "1-2") for one in entries]
     assert tracks.count() == {"folder": len(entries)}
     assert tracks.get(["a/00003.ogg", "none"]) == {"a/00003.ogg": entries[3]}
-    assert len(tracks.of_songs(["song3"])) == len(entries[3::7])
+    assert len(tracks.of_songs(["song3"], files=True)) == len(entries[3::7])
+    assert tracks.of_songs(["song3"], files=False) == {}
     assert [one.track.title for one in tracks.called("SONG 77", 2)] == ["Song 77", "Song 770"]
     assert tracks.called("%", 2) == []
 

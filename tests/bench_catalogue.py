@@ -1,0 +1,107 @@
+"""`python -m tests.bench_catalogue [ROWS...]`: what a list of so many rows costs to take in, and a choice then."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from device.music.catalogue import Catalogue, keys_of
+from device.music.choose import Heard, choose
+from device.music.genres import GENRES, genres_for
+from device.music.listing import read
+from device.music.upkeep import take
+from device.signals import EMOTIONS, Emotion, Wish
+from device.store.catalogue import Tracks
+from device.strategies import path
+
+ROWS = (10_000, 100_000, 1_000_000)
+CHOICES = 300
+QUEUE = 6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", type=int, default=ROWS, metavar="ROWS")
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in parser.parse_args().rows:
+            print(json.dumps(measured(Path(folder) / str(rows), rows)), flush=True)
+
+
+def measured(folder: Path, rows: int) -> dict[str, Any]:
+    """Takes a list in, then chooses in a database that is warm, as the dj does."""
+    folder.mkdir()
+    url, listing = f"sqlite:///{folder}/attune.db", folder / "list.csv"
+    write(listing, rows)
+    before_mb = memory_mb()
+    tracks = Tracks(url, keys_of)
+    started = time.perf_counter()
+    taken = take(tracks, read(listing, lambda position: None))
+    taking_s = time.perf_counter() - started
+    assert taken.added == rows
+    tracks.close()
+    took_mb = memory_mb()
+    found, chosen = choices(url)
+    return {
+        "rows": rows,
+        "import, s": round(taking_s, 1),
+        "import, rows a second": round(rows / taking_s),
+        "database, MB": round((folder / "attune.db").stat().st_size / 1e6),
+        "candidates, ms": found,
+        "candidates and choice, ms": chosen,
+        "memory before, after import, after choices, MB": [before_mb, took_mb, memory_mb()],
+    }
+
+
+def write(listing: Path, rows: int) -> None:
+    """A list of streams of all genres, moods and places: half have a mood, all a genre and a popularity."""
+    rng = random.Random(1)
+    genres = [genre for row in GENRES.values() for genre in row] + ["Indie Rock", "Hip-Hop", "Polka", ""]
+    with listing.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(("uri", "name", "artist", "mood", "genre", "popularity", "valence", "energy"))
+        for number in range(rows):
+            mood = rng.choice((*EMOTIONS, *[""] * len(EMOTIONS)))
+            where = (round(rng.betavariate(2, 2), 3), round(rng.betavariate(3, 2), 3))
+            uri, artist = f"http://radio.example/{number}.mp3", f"Artist {rng.randrange(rows // 10)}"
+            out.writerow((uri, f"Song {number}", artist, mood, rng.choice(genres), rng.randrange(101), *where))
+
+
+def choices(url: str) -> tuple[dict[str, float], dict[str, float]]:
+    rng = random.Random(1)
+    catalogue = Catalogue(url, rng)
+    found, chosen = [], []
+    for number in range(CHOICES):
+        emotion: Emotion = EMOTIONS[number % len(EMOTIONS)]
+        targets = path(emotion, ("match", "calm", "lift")[number % 3], QUEUE)  # type: ignore[arg-type]
+        genres = {target.emotion: genres_for(target.emotion) for target in targets}
+        wish = Wish(0.0, targets, tuple(genre for row in genres.values() for genre in row))
+        started = time.perf_counter()
+        candidates = catalogue.find(wish)
+        found.append(time.perf_counter() - started)
+        assert len(choose(candidates, targets, genres, {}, heard=Heard(), rng=rng)) == QUEUE
+        chosen.append(time.perf_counter() - started)
+    catalogue.close()
+    return quantiles(found), quantiles(chosen)
+
+
+def quantiles(spent_s: list[float]) -> dict[str, float]:
+    p50, p95 = (round(1000 * float(np.quantile(spent_s, share)), 1) for share in (0.5, 0.95))
+    return {"p50": p50, "p95": p95}
+
+
+def memory_mb() -> int:
+    return round(psutil.Process().memory_info().rss / 1e6)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
