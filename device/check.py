@@ -120,12 +120,15 @@ def _sensor(sensor: Sensor) -> tuple[Status, str]:
 
 
 def _music(config: Config) -> tuple[Status, str]:
-    from device.music.folder import Folder
+    from device.music.folder import files
 
-    tracks = Folder(music_folder(config)).tracks()
-    if not tracks:
-        return "missing", f"no tracks in {music_folder(config)}; `attune library demo` composes some"
-    return "works", f"{len(tracks)} tracks in {music_folder(config)}"
+    problems: list[str] = []
+    count = sum(1 for _ in files(music_folder(config), problems.append))
+    if problems:
+        return "degraded", f"{problems[0]}; change its permissions"
+    if not count:
+        return "missing", f"no audio files in {music_folder(config)}; `attune library demo` composes some"
+    return "works", f"{count} audio files in {music_folder(config)}"
 
 
 def _player(config: Config) -> tuple[Status, str]:

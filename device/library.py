@@ -63,7 +63,7 @@ def _tell_scan(looked: Looked, done: Scanned, problems: Sequence[str], out: Text
     for problem in problems[:MOST_SHOWN]:
         print(problem, file=out)
     if len(problems) > MOST_SHOWN:
-        print(f"and {len(problems) - MOST_SHOWN} more files; `attune library show` tells of each", file=out)
+        print(f"and {len(problems) - MOST_SHOWN} more", file=out)
     for kind, reason in done.failed.items():
         print(f"no {kind}: {reason}", file=out)
     told = ", ".join(f"{kind} of {count}" for kind, count in done.told.items()) or "nothing new"
@@ -121,12 +121,17 @@ def show(config: Config, name: str, out: TextIO) -> int:
 
 
 def status(config: Config, out: TextIO) -> int:
-    """Tell how many tracks there are of each source."""
+    """Tell how many tracks there are of each source, how many wait for a scan, and what cannot be played."""
     with _catalogue(config) as tracks:
-        counts = tracks.count()
+        counts, waiting = tracks.count(), tracks.count_unscanned(MARK)
+        broken = tracks.of_source(BROKEN, MOST_SHOWN)
     for source, count in sorted(counts.items()):
         print(f"{count:9,d} {_SOURCES.get(source, f'of {source}')}", file=out)
     print(f"{sum(counts.values()):9,d} in all", file=out)
+    if waiting:
+        print(f"{waiting:9,d} whose sound and words nobody has heard; `attune library scan` listens", file=out)
+    for entry in broken:
+        print(f"{entry.track.uri}: {entry.track.why}", file=out)
     return 0
 
 
@@ -143,7 +148,7 @@ def remove(config: Config, uri: str, out: TextIO) -> int:
 _SOURCES: Final = {
     "folder": "files of the music folder",
     "list": "from lists",
-    BROKEN: "files that cannot be played; `attune library show` tells why",
+    BROKEN: "files that cannot be played",
     GONE: "files that are not there now",
 }
 

@@ -32,8 +32,8 @@ MOST_TOLD: Final = 20
 """Problems of a list that are kept to be told."""
 LOOK_S: Final = 2.0
 """Seconds between two looks at the folders' times, which change when a file comes or goes."""
-SHARE: Final = 20.0
-"""How many times as long as a look at all files took there is none: it may take a second for 100,000 files."""
+SHARE: Final = 50.0
+"""How many times as long as a look took there is none: 2 % of a core, also for 10,000 folders on a slow disk."""
 LONGEST_S: Final = 3600.0
 BATCH: Final = 100
 """Files that are looked at between two writes: a second of reading tags, so that the first music comes soon."""
@@ -111,21 +111,34 @@ def _keep_up_once(tracks: Tracks, folder: Path, worker: Worker) -> None:
         worker.beat()
         return not worker.stopping.is_set()
 
-    began, before = time.monotonic(), folders(folder)
+    before, until = folders(folder), time.monotonic() + LONGEST_S
     looked = update(tracks, folder, log.debug, goes_on)
     _tell(folder, looked)
-    rest_s = max(LOOK_S, SHARE * (time.monotonic() - began))
-    while not worker.stopping.wait(min(TURN_S, rest_s)) and time.monotonic() - began < LONGEST_S:
-        worker.beat()
-        if time.monotonic() - began > rest_s and folders(folder) != before:
+    rest_s = LOOK_S
+    while time.monotonic() < until and _rested(rest_s, worker):
+        began = time.monotonic()
+        if folders(folder) != before:
             return
+        rest_s = max(LOOK_S, SHARE * (time.monotonic() - began))
+
+
+def _rested(seconds: float, worker: Worker) -> bool:
+    """Whether so much time could pass without the worker being stopped."""
+    until = time.monotonic() + seconds
+    while (left_s := until - time.monotonic()) > 0:
+        worker.beat()
+        if worker.stopping.wait(min(TURN_S, left_s)):
+            return False
+    return True
 
 
 def _tell(folder: Path, looked: Looked) -> None:
     if looked.fresh or looked.gone:
         log.info("library: %s has %d new or changed tracks, %d are gone", folder, looked.fresh, looked.gone)
     if looked.broken:
-        log.warning("library: %d files in %s cannot be played; `attune library scan` tells why", looked.broken, folder)
+        log.warning(
+            "library: %d files in %s cannot be played; `attune library status` tells why", looked.broken, folder
+        )
 
 
 def _both(known: Iterable[tuple[str, str]], there: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:

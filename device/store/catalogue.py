@@ -69,6 +69,10 @@ class Tracks:
         part = func.lower(TRACKS.c.title).contains(name.lower(), autoescape=True)
         return self._list(select(TRACKS).where(part).order_by(TRACKS.c.uri).limit(limit))
 
+    def of_source(self, source: str, limit: int) -> list[Entry]:
+        """Entries of a source, by uri."""
+        return self._list(select(TRACKS).where(TRACKS.c.source == source).order_by(TRACKS.c.uri).limit(limit))
+
     def sample(self, keys: Iterable[str], start: int, each: int, most: int) -> list[int]:
         """Ids of tracks under the keys, up to `each` of one and `most` of all, where the first keys go first.
 

@@ -13,9 +13,11 @@ import pytest
 
 from device.music.catalogue import BROKEN, keys_of, placed, with_readings
 from device.music.listing import read
-from device.music.upkeep import GONE, Taken, take, update
+from device.music.upkeep import GONE, Taken, keep_up, take, update
+from device.pipeline import Worker
 from device.signals import Reading, Track
 from device.store.catalogue import Entry, Tracks
+from tests.daemon import eventually
 from tests.music.audio import write
 
 
@@ -133,6 +135,18 @@ def test_names_in_every_script(tracks: Tracks, tmp_path: Path) -> None:
     assert looked(tracks, tmp_path / "music") == (len(names), len(names), 0, 0)
     assert looked(tracks, tmp_path / "music") == (len(names), 0, 0, 0)
     assert {entry.track.title for entry in tracks.entries()} == {name.strip() for name in names}
+
+
+def test_the_worker_sees_files_come_and_go(tracks: Tracks, folder: Path, tmp_path: Path) -> None:
+    worker = Worker("library", keep_up(f"sqlite:///{tmp_path}/a.db", folder), lambda health: None)
+    worker.start()
+    eventually(lambda: len(list(tracks.files())) == 2, 10, "the files are known")
+    write(folder / "new" / "d.ogg", title="New")
+    eventually(lambda: "new/d.ogg" in dict(tracks.files()), 20, "the new file is known")
+    (folder / "a.ogg").unlink()
+    eventually(lambda: "a.ogg" not in dict(tracks.files()), 20, "the old file is gone")
+    worker.stop()
+    assert worker.join(5.0)
 
 
 # -- lists -------------------------------------------------------------------------------------------------------------
