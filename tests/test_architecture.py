@@ -49,6 +49,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.inference.personal": PURE | {"device.inference.scores"},
     "device.music": SEAMS - {"device.pipeline"}
     | {"device.store", "device.strategies", "device.context", "device.music"},
+    "device.music.sound": {
+        *("device.signals", "device.ports", "device.config", "device.sensors.media"),
+        *("device.inference.manifest", "device.inference.network", "device.inference.senses"),
+        "device.music.sound_features",
+    },
     "device.music.sound_features": PURE | {"device.inference.features"},
     "device.music.upkeep": SEAMS | {"device.store", "device.music"},
     "device.music.places": PURE | {"device.music.genres", "device.music.genre_places"},

@@ -21,6 +21,7 @@ CHAPTERS: Mapping[str, str] = {
     "voice": "models.training.voice_evaluate",
     "personal": "models.training.personal",
     "text": "models.training.text_evaluate",
+    "sound": "models.training.sound_evaluate",
     "reliability": "models.training.degrade",
     "fusion": "models.training.fusion_weights",
 }

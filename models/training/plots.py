@@ -41,8 +41,12 @@ def confusion_matrix(table: ArrayLike, names: Sequence[str], path: Path, title: 
 
 def reliability_diagram(probs: ArrayLike, y: ArrayLike, path: Path, title: str = "Reliability") -> None:
     """Draw accuracy against the mean top probability of 15 bins, for probabilities (N x n) and classes (N)."""
-    figure, axes = _figure(f"{title}, ECE {ece(probs, y):.3f}", "top probability", "accuracy")
-    bins = reliability(probs, y)
+    reliability_of_bins(reliability(probs, y), path, f"{title}, ECE {ece(probs, y):.3f}")
+
+
+def reliability_of_bins(bins: Sequence[tuple[float, float, float]], path: Path, title: str) -> None:
+    """Draw the bins that `metrics.reliability` found: share of cases, accuracy, mean top probability."""
+    figure, axes = _figure(title, "top probability", "accuracy")
     axes.plot([0, 1], [0, 1], color="gray", linestyle=":")
     axes.plot([sure for _, _, sure in bins], [hit for _, hit, _ in bins], marker="o", label="accuracy")
     axes.bar(

@@ -20,12 +20,19 @@ def ship(
 
     `values` go into the table [name] and `calibration` into [name.calibration]; keys that they do not name stay.
     """
-    digest = hashlib.sha256(files[0].read_bytes()).hexdigest()
     manifest = models / "manifest.toml"
-    text = with_values(manifest.read_text(encoding="utf-8"), name, {"sha256": digest, **values})
+    text = with_values(manifest.read_text(encoding="utf-8"), name, {"sha256": _digest(files[0]), **values})
     text = with_values(text, f"{name}.calibration", calibration)
     for file in files:
         _copy(file, models / name / file.name)
+    write_whole(manifest, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def ship_beside(models: Path, name: str, file: Path, table: str) -> None:
+    """Copy a file that belongs to a network into models/<name>/ and keep its hash in the manifest's [table]."""
+    manifest = models / "manifest.toml"
+    text = with_values(manifest.read_text(encoding="utf-8"), table, {"sha256": _digest(file)})
+    _copy(file, models / name / file.name)
     write_whole(manifest, lambda part: part.write_text(text, encoding="utf-8"))
 
 
@@ -44,6 +51,10 @@ def with_values(manifest: str, table: str, values: Mapping[str, Any]) -> str:
         place = next((k for k, old in enumerate(body) if old.split("=")[0].strip() == key), len(body))
         body[place : place + 1] = [line]
     return "\n".join([*lines[:start], *body, *lines[end:]]) + "\n"
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _copy(source: Path, target: Path) -> None:
