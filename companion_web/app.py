@@ -12,11 +12,13 @@ from werkzeug.exceptions import HTTPException
 
 from companion_web import guard
 from companion_web.commands import parse
+from companion_web.spotify import add_routes
 from companion_web.streams import Streams
 from device.board import Board
 from device.commands import LONGEST_SENTENCE
 from device.config import Web
 from device.signals import Command
+from device.spotify import Session
 
 LARGEST_BODY = 8 * 1024
 """Bytes; a sentence of 500 characters needs at most 6,000 as JSON."""
@@ -26,11 +28,16 @@ STREAMS = "attune_streams"
 
 
 def create_app(
-    board: Board, put_command: Callable[[Command], None], settings: Web, clock: Callable[[], float]
+    board: Board,
+    put_command: Callable[[Command], None],
+    settings: Web,
+    clock: Callable[[], float],
+    spotify: Session | None = None,
 ) -> Flask:
     """The page over a board; `put_command` takes what people press and raises OverflowError when it cannot.
 
     `clock` gives the monotonic seconds that commands are stamped with. `settings` says where the page will listen.
+    With `spotify` there is a page to connect an account.
     """
     app = Flask(__name__)
     app.config.update(
@@ -40,7 +47,9 @@ def create_app(
         SESSION_COOKIE_SAMESITE="Strict",
     )
     streams = app.extensions[STREAMS] = Streams(MOST_STREAMS)
-    _add_routes(app, Views(board, put_command, clock, streams))
+    _add_routes(app, Views(board, put_command, clock, streams, spotify is not None))
+    if spotify is not None:
+        add_routes(app, spotify)
     app.before_request(guard.check_request)
     app.after_request(guard.add_headers)
     app.register_error_handler(HTTPException, _tell)
@@ -55,9 +64,10 @@ class Views:
     put_command: Callable[[Command], None]
     clock: Callable[[], float]
     streams: Streams
+    has_spotify: bool
 
     def page(self) -> str:
-        return render_template("page.html", token=guard.token(), longest=LONGEST_SENTENCE)
+        return render_template("page.html", token=guard.token(), longest=LONGEST_SENTENCE, has_spotify=self.has_spotify)
 
     def state(self) -> Response:
         return jsonify(self._state())

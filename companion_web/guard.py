@@ -10,6 +10,8 @@ from typing import Final
 from flask import Request, Response, abort, request, session
 
 TOKEN_HEADER = "X-Attune-Token"
+TOKEN_FIELD = "token"
+"""Where a form that needs no script carries it."""
 
 _NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
@@ -34,9 +36,10 @@ def check_request() -> None:
     if not known_host(request.headers.get("Host", ""), port):
         # A name of a foreign site that points here (DNS rebinding) would make its scripts our own.
         abort(403, f"this page answers at http://127.0.0.1:{port} only; open that address")
-    if request.path.startswith("/api/") and not from_here(request):
+    changes = request.method not in {"GET", "HEAD", "OPTIONS"}
+    if (changes or request.path.startswith("/api/")) and not from_here(request):
         abort(403, "another site may not use this page")
-    if request.method not in {"GET", "HEAD", "OPTIONS"} and not _holds_token(request):
+    if changes and not _holds_token(request):
         abort(403, "the page is out of date; load it again")
 
 
@@ -56,7 +59,7 @@ def from_here(asked: Request) -> bool:
 
 
 def token() -> str:
-    """The secret of this browser session, made when there is none; it must come back in TOKEN_HEADER."""
+    """The secret of this browser session, made when there is none; it must come back in TOKEN_HEADER or TOKEN_FIELD."""
     if "token" not in session:
         session["token"] = secrets.token_urlsafe(32)
     return str(session["token"])
@@ -72,5 +75,5 @@ def add_headers(response: Response) -> Response:
 
 
 def _holds_token(asked: Request) -> bool:
-    expected, given = session.get("token", ""), asked.headers.get(TOKEN_HEADER, "")
+    expected, given = session.get("token", ""), asked.headers.get(TOKEN_HEADER) or asked.form.get(TOKEN_FIELD, "")
     return bool(expected) and hmac.compare_digest(expected.encode(), given.encode())

@@ -219,7 +219,9 @@ class Appliance:
 
         def show(worker: Worker) -> None:
             server = serve_page(
-                create_app(self.board, self._inbox.put, settings, time.monotonic), settings.host, settings.port
+                create_app(self.board, self._inbox.put, settings, time.monotonic, self._spotify),
+                settings.host,
+                settings.port,
             )
             try:
                 worker.works(server.address)

@@ -68,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "device.store",
         "device.config",
         "companion_web",
+        "device.spotify",
     },
 }
 ROOTS = {

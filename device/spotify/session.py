@@ -130,6 +130,10 @@ class Session:
         """Keep which speaker is to play; empty for the one of the settings."""
         self._safe.put(msgspec.structs.replace(self._safe.get(), speaker=speaker.strip()))
 
+    def speakers(self) -> list[str]:
+        """Names of the speakers that the account sees now; one request. Raises SpotifyError."""
+        return [str(device["name"]) for device in self.ask(lambda api: api.devices(), urgent=True)["devices"]]
+
     @property
     def speaker(self) -> str:
         """Name of the speaker that was chosen, empty for any."""

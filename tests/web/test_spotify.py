@@ -1,0 +1,123 @@
+"""The page of Spotify without any script: connect by paste-back, each refusal, speakers, and who may press."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from companion_web import create_app
+from device.board import Board
+from device.config import Web
+from device.spotify import Session
+from tests.fakes.spotify import CLIENT_ID, Clock, SpotifyServer, State, standing
+from tests.spotify.house import agree, session
+
+HOME = "http://127.0.0.1:8765"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return standing()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[SpotifyServer]:
+    with SpotifyServer(State(clock, devices=("Living room", "<Kitchen>"))) as running:
+        yield running
+
+
+@pytest.fixture
+def made(server: SpotifyServer, clock: Clock, tmp_path: Path) -> Session:
+    return session(server, clock, tmp_path, client_id="")
+
+
+@pytest.fixture
+def client(made: Session) -> FlaskClient:
+    return create_app(Board(), lambda _: None, Web(), itertools.count(1.0).__next__, made).test_client()
+
+
+def press(client: FlaskClient, action: str, **fields: str) -> TestResponse:
+    """Send a form as a browser does."""
+    page = client.get("/spotify", base_url=HOME).text
+    token = re.search(r'name="token" value="([^"]+)"', page).group(1)
+    headers = {"Origin": HOME, "Sec-Fetch-Site": "same-origin"}
+    return client.post(f"/spotify/{action}", base_url=HOME, data={"token": token, **fields}, headers=headers)
+
+
+def link_of(answer: TestResponse) -> str:
+    return html.unescape(re.search(r'id="link" href="([^"]+)"', answer.text).group(1))
+
+
+def test_an_account_is_connected_by_pasting_the_address_back(client: FlaskClient, made: Session) -> None:
+    assert "Spotify is not set up" in client.get("/spotify", base_url=HOME).text
+    pasted = agree(link_of(press(client, "begin", client_id=CLIENT_ID)))
+    answer = press(client, "finish", pasted=pasted)
+    assert "connected: Made-up listener" in answer.text
+    assert "18 May 2027" in answer.text
+    assert "1 of 300" in answer.text
+    assert "used already" in press(client, "finish", pasted=pasted).text
+    assert made.status().condition == "works"
+    assert "<script" not in answer.text
+    assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_on_this_machine_the_browser_comes_back_by_itself(client: FlaskClient, made: Session) -> None:
+    pasted = agree(link_of(press(client, "begin", client_id=CLIENT_ID)))
+    assert pasted.startswith(f"{HOME}/spotify/back?")
+    stranger = {"Sec-Fetch-Site": "cross-site"}  # Spotify leads here
+    answer = client.get(pasted.removeprefix(HOME), base_url=HOME, headers=stranger)
+    assert "connected: Made-up listener" in answer.text
+    assert "used already" in client.get(pasted.removeprefix(HOME), base_url=HOME).text
+
+
+def test_what_is_wrong_is_said(client: FlaskClient, server: SpotifyServer) -> None:
+    assert "dashboard" in press(client, "begin", client_id="").text
+    assert "not the address" in press(client, "finish", pasted="<b>http://127.0.0.1/</b>").text
+    press(client, "begin", client_id=CLIENT_ID)
+    assert "another attempt" in press(client, "finish", pasted="?code=1&state=2").text
+
+
+def test_speakers_are_listed_and_chosen(client: FlaskClient, made: Session, server: SpotifyServer) -> None:
+    press(client, "finish", pasted=agree(link_of(press(client, "begin", client_id=CLIENT_ID))))
+    found = press(client, "speakers").text
+    assert "<li>Living room</li><li>&lt;Kitchen&gt;</li>" in found
+    assert "the speaker is chosen" in press(client, "choose", speaker="<Kitchen>").text
+    assert made.speaker == "<Kitchen>"
+    server.state.set_premium(owner=False)
+    assert "no Premium" in press(client, "speakers").text
+    server.state.set_premium(owner=True)
+    press(client, "wake")
+    assert "<li>Living room</li>" in press(client, "speakers").text
+
+
+def test_an_account_is_forgotten(client: FlaskClient, made: Session) -> None:
+    press(client, "finish", pasted=agree(link_of(press(client, "begin", client_id=CLIENT_ID))))
+    assert "the account is forgotten" in press(client, "forget").text
+    assert made.status().account == ""
+
+
+@pytest.mark.parametrize("action", ["begin", "finish", "speakers", "choose", "wake", "forget"])
+def test_another_site_presses_nothing(action: str, client: FlaskClient, made: Session) -> None:
+    client.get("/spotify", base_url=HOME)
+    fields = {"client_id": CLIENT_ID, "speaker": "Theirs"}
+    assert client.post(f"/spotify/{action}", base_url=HOME, data=fields).status_code == 403
+    page = client.get("/spotify", base_url=HOME).text
+    token = re.search(r'name="token" value="([^"]+)"', page).group(1)
+    theirs = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+    answer = client.post(f"/spotify/{action}", base_url=HOME, data={**fields, "token": token}, headers=theirs)
+    assert answer.status_code == 403
+    assert (made.status().client_id, made.speaker) == ("", "")
+    assert client.get("/spotify", base_url="http://evil.example").status_code == 403
+
+
+def test_without_spotify_there_is_no_such_page() -> None:
+    client = create_app(Board(), lambda _: None, Web(), itertools.count(1.0).__next__).test_client()
+    assert client.get("/spotify", base_url=HOME).status_code == 404
+    assert "/spotify" not in client.get("/", base_url=HOME).text
