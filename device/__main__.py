@@ -1,4 +1,4 @@
-"""The command line: `attune run | replay | judge | check | config | models | library`."""
+"""The command line: `attune run | replay | judge | check | config | models | library | spotify`."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("action", choices=["list", "verify", "fetch"])
 
     _add_library(commands)
+    _add_spotify(commands)
     return parser
 
 
@@ -106,6 +107,19 @@ def _add_library(commands) -> None:  # type: ignore[no-untyped-def]
     give.add_argument("path", type=Path, metavar="FILE", help="- writes CSV to standard output")
     remove = _command(actions, "remove", _library_remove, "forget one track")
     remove.add_argument("uri", metavar="URI")
+
+
+def _add_spotify(commands) -> None:  # type: ignore[no-untyped-def]
+    about = "the owner's Spotify: connect an account, choose a speaker, see the budget; docs/spotify.md"
+    actions = commands.add_parser("spotify", help=about, description=about).add_subparsers(
+        metavar="ACTION", required=True
+    )
+    _command(actions, "connect", _spotify_connect, "connect an account, by pasting back an address; once in six months")
+    _command(actions, "status", _spotify_status, "whose account it is, until when, and the requests of today")
+    _command(actions, "speakers", _spotify_speakers, "the speakers that the account sees now")
+    choose = _command(actions, "speaker", _spotify_speaker, "choose the speaker that plays")
+    choose.add_argument("name", metavar="NAME", help="as Spotify's apps show it; empty for the one of the settings")
+    _command(actions, "forget", _spotify_forget, "delete what is kept of the account")
 
 
 def _command(commands, name: str, function, help_text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
@@ -240,6 +254,36 @@ def _library_demo(config: Config, arguments: argparse.Namespace) -> int:
     if not config.music.folder:
         compose(music_folder(config), _show_progress)
     return 0
+
+
+def _spotify_connect(config: Config, arguments: argparse.Namespace) -> int:
+    from device.spotify_command import connect
+
+    return connect(config, sys.stdin.readline, sys.stdout)
+
+
+def _spotify_status(config: Config, arguments: argparse.Namespace) -> int:
+    from device.spotify_command import status
+
+    return status(config, sys.stdout)
+
+
+def _spotify_speakers(config: Config, arguments: argparse.Namespace) -> int:
+    from device.spotify_command import speakers
+
+    return speakers(config, sys.stdout)
+
+
+def _spotify_speaker(config: Config, arguments: argparse.Namespace) -> int:
+    from device.spotify_command import choose
+
+    return choose(config, arguments.name, sys.stdout)
+
+
+def _spotify_forget(config: Config, arguments: argparse.Namespace) -> int:
+    from device.spotify_command import forget
+
+    return forget(config, sys.stdout)
 
 
 def _show_progress(line: str) -> None:

@@ -13,15 +13,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from device.clock import tick
 from device.compose import music_folder
 from device.config import Config, state_folder
 from device.inference.manifest import ModelSpec
 from device.inference.network import runtimes
 from device.inference.senses import open_face, open_text, open_voice, spec, specs
+from device.player.receiver import address_of
 from device.ports import Sensor
 from device.sensors.camera import open_camera
 from device.sensors.microphone import open_microphone
 from device.signals import AttuneError, ModelError, SensorError, Status
+from device.spotify import Session
 
 FIRST_READ_S = 8.0
 """Seconds that a sensor gets to give its first picture or sound."""
@@ -146,6 +149,14 @@ def _player(config: Config) -> tuple[Status, str]:
     return "works", f"a private MPD on {output}"
 
 
+def _spotify(config: Config) -> tuple[Status, str]:
+    if config.music.player != "spotify":
+        return "degraded", "off: [music] player is another; docs/spotify.md says how to set it up"
+    found = Session(config.spotify, state_folder(config), lambda: tick().utc).status()
+    receiver = ", and this box is a speaker (go-librespot)" if address_of(config.spotify) else ""
+    return found.condition, f"{found.message}{receiver}"
+
+
 def _mqtt(config: Config) -> tuple[Status, str]:
     if config.mqtt.url:
         from device.mqtt import Address
@@ -186,6 +197,7 @@ PARTS: dict[str, Callable[[Config], tuple[Status, str]]] = {
     "microphone": _microphone,
     "music": _music,
     "player": _player,
+    "spotify": _spotify,
     "mqtt": _mqtt,
     "page": _page,
 }

@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ROOTS = {
     *("device.appliance", "device.inline", "device.compose", "device.judging", "device.check", "device.library"),
-    "device.__main__",
+    *("device.spotify_command", "device.__main__"),
 }
 """The composition roots and the command line: they may import everything."""
 
