@@ -8,6 +8,9 @@ cd "$(dirname "$0")/.."
 RUN_PACKAGES="python3-venv python3-pyaudio python3-systemd mpd"
 TEST_PACKAGES="mosquitto mosquitto-clients mpc espeak-ng pulseaudio pulseaudio-utils libasound2-plugins ffmpeg chromium chromium-driver"
 
+# free music to play, 150 MB, of whichever version this Debian has; the tests that need it are skipped without
+MUSIC_PACKAGES="wesnoth-1.16-music wesnoth-1.18-music"
+
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 is_supported() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
@@ -30,6 +33,12 @@ as_root() {
 missing_packages() {
     for package in "$@"; do
         dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed' || printf '%s ' "$package"
+    done
+}
+
+first_known() {
+    for package in "$@"; do
+        if apt-cache show "$package" >/dev/null 2>&1; then echo "$package"; return; fi
     done
 }
 
@@ -108,6 +117,8 @@ esac
 if [ "$(cat ".venv/.done-$purpose" 2>/dev/null)" != "$(stamp)" ]; then
     # shellcheck disable=SC2086 # one word a package
     install_packages $packages
+    # shellcheck disable=SC2046,SC2086
+    if [ "$purpose" = test ] && command -v apt-cache >/dev/null; then install_packages $(first_known $MUSIC_PACKAGES); fi
     python=$(choose_python)
     make_venv
     install_python_packages "$extras"

@@ -33,12 +33,11 @@ from device.config import Music
 from device.music.folder import Folder
 from device.player.mpd import MpdPlayer
 from device.signals import Queue
-library, folder, title = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-player = MpdPlayer(
-    Music(output="null"), folder / "state", library, lambda state: print(state.status), runtime_folder=folder / "run"
-)
+library, folder, titles, fifo = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(","), sys.argv[4]
+settings = Music(output="fifo" if fifo else "null", fifo=fifo)
+player = MpdPlayer(settings, folder / "state", library, lambda state: None, runtime_folder=folder / "run")
 tracks = {track.title: track for track in Folder(library).tracks()}
-player.play(Queue(0.0, (tracks["Tone 1"], tracks[title], tracks["Tone 2"]), "a test", 35))
+player.play(Queue(0.0, tuple(tracks[title] for title in titles), "a test", 35))
 print(player._address, flush=True)
 time.sleep(120)
 """
@@ -67,7 +66,7 @@ def played(stage: Stage, *titles: str) -> PlayerState:
 
 
 def test_player_and_mpd_killed_in_a_song_go_on_within_a_second_of_its_place(stage: Stage) -> None:
-    command = [sys.executable, "-c", DAEMON, str(stage.library), str(stage.folder), "Late Rain"]
+    command = [sys.executable, "-c", DAEMON, str(stage.library), str(stage.folder), "Tone 1,Late Rain,Tone 2", ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as daemon:
         assert daemon.stdout
         address = next(line for line in daemon.stdout if line.startswith("/")).strip()
