@@ -34,7 +34,8 @@ A_DAY: Final = 20
 FIRST_DAY: Final = datetime(2026, 1, 5)
 """A Monday; all times are the room's."""
 
-TRACKS_OF_A_GENRE: Final = 4
+TRACKS_OF_A_GENRE: Final = 8
+ARTISTS_OF_A_GENRE: Final = 4
 TRACK_SPREAD: Final = 0.35
 """Standard deviation, per axis, of a track's place about its genre's."""
 
@@ -115,7 +116,7 @@ class Library:
 
 
 def library() -> Library:
-    """Four tracks by two artists of each genre of the mood table, scattered about its place; always the same."""
+    """Eight tracks by four artists of each genre of the table, scattered about its place; always the same."""
     rng = np.random.default_rng(0)
     tracks = tuple(_track(genre, number, rng) for genre in TABLE for number in range(TRACKS_OF_A_GENRE))
     return Library(
@@ -132,7 +133,7 @@ def _track(genre: str, number: int, rng: np.random.Generator) -> Track:
     return Track(
         uri=f"simulated:{genre}:{number}",
         title=f"{genre} {number}",
-        artist=f"{genre} artist {number % 2}",
+        artist=f"{genre} artist {number % ARTISTS_OF_A_GENRE}",
         genre=genre,
         valence=float(here[0]),
         arousal=float(here[1]),

@@ -63,8 +63,8 @@ def test_pleasure_is_between_minus_one_and_one(family: str) -> None:
             assert np.abs(feels).max() <= 1.0
 
 
-def test_the_library_has_four_tracks_of_each_genre_of_the_table() -> None:
-    assert Counter(track.genre for track in MUSIC.tracks) == dict.fromkeys(TABLE, 4)
+def test_the_library_has_eight_tracks_of_each_genre_of_the_table() -> None:
+    assert Counter(track.genre for track in MUSIC.tracks) == dict.fromkeys(TABLE, 8)
     assert MUSIC.tracks == library().tracks
 
 
