@@ -25,6 +25,7 @@ RUN = [
 WEB = ["Flask==3.1.3", "Werkzeug==3.1.9", "cheroot==11.1.2"]
 BROKER = ["amqtt==0.12.1"]
 LIBRARY = ["librosa==0.11.0"]  # measures the sound of music files, in a process of its own
+TASTE = ["scikit-learn==1.9.1"]  # grows the decision trees of taste, in a process of its own
 SPOTIFY = [
     "spotipy==2.26.0",  # Spotify's Web API and log-in; needs redis, which Attune never asks
     "websocket-client==1.9.2",  # events of a go-librespot: pure Python, 0.06 s to import
@@ -38,6 +39,7 @@ EXTRAS = {
     "web": WEB,
     "broker": BROKER,
     "library": LIBRARY,
+    "taste": TASTE,
     "spotify": SPOTIFY,
     "train": [
         "torch==2.13.0",
@@ -46,7 +48,7 @@ EXTRAS = {
         ONNX,
         "safetensors==0.8.0",
         "pandas==3.1.1",
-        "scikit-learn==1.9.1",  # the baseline of words alone
+        *TASTE,  # the baseline of words alone, too
         "pyarrow==26.0.1",
         "matplotlib==3.11.2",
     ],
@@ -54,6 +56,7 @@ EXTRAS = {
         *WEB,
         *BROKER,
         *LIBRARY,
+        *TASTE,
         *SPOTIFY,
         "pytest==9.2.0",
         "pytest-cov==7.1.0",

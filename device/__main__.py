@@ -1,4 +1,4 @@
-"""The command line: `attune run | replay | judge | check | config | models | library | spotify`."""
+"""The command line: `attune run | replay | judge | check | config | models | library | spotify | taste | simulate`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from device import __version__
 from device.config import Config, load
-from device.signals import AttuneError, Raw
+from device.signals import EVERYONE, ROOM, AttuneError, Raw
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_library(commands)
     _add_spotify(commands)
+    _add_taste(commands)
+    _add_simulate(commands)
     return parser
 
 
@@ -120,6 +122,42 @@ def _add_spotify(commands) -> None:  # type: ignore[no-untyped-def]
     choose = _command(actions, "speaker", _spotify_speaker, "choose the speaker that plays")
     choose.add_argument("name", metavar="NAME", help="as Spotify's apps show it; empty for the one of the settings")
     _command(actions, "forget", _spotify_forget, "delete what is kept of the account")
+
+
+def _add_taste(commands) -> None:  # type: ignore[no-untyped-def]
+    about = "what is known of each listener's taste"
+    taste = commands.add_parser("taste", help=about, description=about)
+    actions = taste.add_subparsers(metavar="ACTION", required=True)
+    _command(actions, "show", _taste_show, "in words")
+    _command(actions, "export", _taste_export, "all of it, as JSON")
+    forget = _command(actions, "forget", _taste_forget, "erase a listener's reactions and labelled moments")
+    forget.add_argument("name", metavar="NAME", help=f"of the listener; {ROOM} for whoever was here, or {EVERYONE}")
+
+
+def _add_simulate(commands) -> None:  # type: ignore[no-untyped-def]
+    about = "measure what learns, on made-up people"
+    simulate = commands.add_parser("simulate", help=about, description=about)
+    actions = simulate.add_subparsers(metavar="ACTION", required=True)
+    listeners = _command(
+        actions,
+        "listeners",
+        _simulate_listeners,
+        "the regret of taste beside the fixed table's, by families of listeners",
+    )
+    listeners.add_argument("--family", action="append", metavar="NAME", help="one family; may be given again (all)")
+    listeners.add_argument("--listeners", type=_count, default=20, metavar="N", help="of each family (20)")
+    listeners.add_argument("--decisions", type=_count, default=1_000, metavar="N", help="of each listener (1000)")
+    listeners.add_argument("--seed", type=int, default=1, metavar="N", help="(1)")
+    listeners.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes that share the work (1)")
+    listeners.add_argument("--json", action="store_true", help="as JSON")
+    listeners.add_argument("--plot", type=Path, metavar="PNG", help="draw the regret; needs matplotlib")
+    listeners.add_argument("--write", type=Path, metavar="MD", help="put the table between the marks of a document")
+
+
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise ValueError(text)
+    return count
 
 
 def _command(commands, name: str, function, help_text: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
@@ -284,6 +322,46 @@ def _spotify_forget(config: Config, arguments: argparse.Namespace) -> int:
     from device.spotify_command import forget
 
     return forget(config, sys.stdout)
+
+
+def _taste_show(config: Config, arguments: argparse.Namespace) -> int:
+    from device.tasting import show
+
+    return show(config, sys.stdout)
+
+
+def _taste_export(config: Config, arguments: argparse.Namespace) -> int:
+    from device.tasting import export
+
+    return export(config, sys.stdout)
+
+
+def _taste_forget(config: Config, arguments: argparse.Namespace) -> int:
+    from device.tasting import forget
+
+    return forget(config, arguments.name, sys.stdout)
+
+
+def _simulate_listeners(config: Config, arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from device.music.simulate import as_json, as_markdown, plot, simulate, write_into
+    from device.music.simulated import FAMILIES
+
+    outcome = simulate(
+        arguments.family or list(FAMILIES),
+        listeners=arguments.listeners,
+        decisions=arguments.decisions,
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+        watch=lambda runs, count: tqdm(runs, total=count, unit="run", disable=None),
+    )
+    if arguments.plot:
+        plot(outcome, arguments.plot)
+    if arguments.write:
+        write_into(arguments.write, outcome)
+    print(json.dumps(as_json(outcome), indent=1) if arguments.json else as_markdown(outcome))
+    return 0
 
 
 def _show_progress(line: str) -> None:

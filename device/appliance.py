@@ -28,7 +28,10 @@ from device.journal import Journal
 from device.mqtt import Mqtt
 from device.music.catalogue import Catalogue
 from device.music.dj import Dj
+from device.music.genres import genres_for
 from device.music.spotify import SpotifySource
+from device.music.taste import Taste
+from device.music.taste_tree import TreeError
 from device.music.upkeep import keep_up
 from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closing, pump, serve
 from device.player.either import Either
@@ -94,6 +97,7 @@ class Appliance:
         self._mqtt: Mqtt | None = None
         self._store: Store | None = None
         self._spotify: Session | None = None
+        self._taste: Taste | None = None
         self._watchdog = Watchdog()
 
     def start(self) -> None:
@@ -102,7 +106,7 @@ class Appliance:
         store = self._open_store()
         self._start_mqtt()
         self._start_brain(store)
-        self._start_music()
+        self._start_music(store)
         self._start_senses()
         self._start_page()
         self._work("machine", watch_machine(self._tell))
@@ -180,18 +184,21 @@ class Appliance:
         except ModelError:  # which every sense tells on its own
             return {}
 
-    def _start_music(self) -> None:
-        rng = random.Random(self._config.music.seed or None)
+    def _start_music(self, store: Store) -> None:
+        music = self._config.music
+        rng = random.Random(music.seed or None)
         url = database_url(self._config)
         catalogue = Catalogue(url, rng)
-        if not self._config.music.folder:
+        if not music.folder:
             self._work("demo library", self._compose)
         sources: list[Source] = [catalogue]
-        if self._config.music.player == "spotify":
+        if music.player == "spotify":
             sources.insert(0, self._start_spotify())
-        dj = Dj(sources, self._config.music, rng)
-        self._sinks.append(dj)
+        taste = self._taste = Taste(lambda emotion: genres_for(emotion, music.genres), music.seed or None)
+        dj = Dj(sources, music, rng, taste)
+        self._sinks += [dj, taste]
         self._work("library", keep_up(url, music_folder(self._config)))
+        self._work("taste", lambda worker: self._tend(taste, store, worker))
         self._work("dj", closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close))
         self._work("player", self._play)
 
@@ -248,6 +255,18 @@ class Appliance:
             child.terminate()
         if child.returncode > 0:
             raise PlayerError("the demo pieces were not composed; `attune library demo` tells why")
+
+    def _tend(self, taste: Taste, store: Store, worker: Worker) -> None:
+        """Taste is what the kept reactions say; then its decision trees are grown from time to time."""
+        taste.rebuild(reversed(store.reactions()))
+        worker.works()
+        while not worker.stopping.wait(TURN_S):
+            worker.beat()
+            try:
+                taste.tend()
+            except TreeError as error:  # taste goes on without the tree
+                log.warning("%s", error)
+                self._tell(Health(time.monotonic(), "taste", "degraded", str(error)))
 
     def _open_voice(self) -> Callable[[Sound], Iterable[Estimate]]:
         voice = open_voice(self._config)
@@ -332,8 +351,13 @@ class Appliance:
                 self._playback = control
             case "text":
                 self._sentences.put(control.value)
-            case "store" if self._store:
-                (self._store.keep if control.action == "keep" else self._store.forget)(control.value)
+            case "store" if self._store and control.action == "keep":
+                self._store.keep(control.value)
+            case "store":
+                if self._store:
+                    self._store.forget(control.value)
+                if self._taste:
+                    self._taste.forget(control.value)
             case "camera" | "microphone":
                 self._switches[control.target].turn(control.value)
                 for worker in self._workers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -77,8 +77,8 @@ class Taste(Protocol):
     def genres(self, context: Context, table: Sequence[str]) -> tuple[str, ...]:
         """Genres to try now, the most promising first: those of `table`, and others that were liked."""
 
-    def rating(self, track: Track, context: Context) -> float:
-        """How much a track is liked, -1..1; 0 where nothing is known."""
+    def ratings(self, tracks: Sequence[Track], context: Context) -> Mapping[str, float]:
+        """How much better than usual each track is liked, -1..1, by uri; 0 where nothing is known."""
 
     def offer(self, event: Event) -> None:
         """Learn from a reaction; never blocks and never raises."""

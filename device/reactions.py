@@ -147,9 +147,4 @@ def _plays(state: PlayerState) -> str | None:
 
 
 def _reaction(at: float, kind: ReactionKind, value: float, track: Track, context: Context) -> Reaction:
-    return Reaction(at, kind, value, _ours(track), context)
-
-
-def _ours(track: Track) -> Track:
-    """What may be learnt from: of Spotify's tracks no more than what we looked for (their terms forbid the rest)."""
-    return Track("", genre=track.genre, source=track.source) if track.source == "spotify" else track
+    return Reaction(at, kind, value, track.learnable(), context)

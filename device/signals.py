@@ -273,6 +273,10 @@ class Track:
     popularity: float | None = None
     why: str = ""
 
+    def learnable(self) -> Track:
+        """What may be learnt from: of Spotify's tracks only what we looked for, since their terms forbid the rest."""
+        return Track("", genre=self.genre, source=self.source) if self.source == "spotify" else self
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -108,8 +108,8 @@ install_python_packages() {
 stamp() { cat setup.py provisioning/setup.sh | sha256sum | cut -d' ' -f1; }
 
 case $purpose in
-    run) extras=web,broker,library,spotify; packages=$RUN_PACKAGES ;;
-    test) extras=web,broker,library,spotify,dev; packages="$RUN_PACKAGES $TEST_PACKAGES" ;;
+    run) extras=web,broker,library,taste,spotify; packages=$RUN_PACKAGES ;;
+    test) extras=web,broker,library,taste,spotify,dev; packages="$RUN_PACKAGES $TEST_PACKAGES" ;;
     train) extras=train,dev; packages=$RUN_PACKAGES ;;
     *) say "usage: provisioning/setup.sh run|test|train"; exit 2 ;;
 esac

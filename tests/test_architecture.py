@@ -60,6 +60,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.music.spotify": PURE | {"device.music.genres", "device.spotify"},
     "device.music.choose": PURE | {"device.music.genres"},
     "device.music.genres": PURE,
+    "device.music.bandit": set(),
+    "device.music.trees": PURE,
+    "device.music.taste": PURE
+    | {f"device.music.{name}" for name in ("bandit", "genres", "taste_tree", "trees")}
+    | {"device.strategies"},
+    "device.music.trial": SEAMS | {"device.music", "device.reactions", "device.strategies"},
     "companion_web": {
         "device.signals",
         "device.commands",
@@ -73,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ROOTS = {
     *("device.appliance", "device.inline", "device.compose", "device.judging", "device.check", "device.library"),
-    *("device.spotify_command", "device.__main__"),
+    *("device.tasting", "device.spotify_command", "device.__main__"),
 }
 """The composition roots and the command line: they may import everything."""
 
@@ -98,7 +104,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "requests": ("device.spotify",),
     "librosa": ("device.music.sound_features",),
     "websocket": ("device.player.librespot",),
-    "sklearn": (),
+    "sklearn": ("device.music.taste_tree",),
 }
 CLOCK_READERS = (
     *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.mqtt", "device.broker"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -53,7 +53,7 @@ class Dj:
         genres = self._genres(context, targets)
         wish = Wish(decision.at, targets, _flat(genres), decision.utc)
         found = self._found(wish)
-        ratings = {track.uri: self._taste.rating(track, context) for track in found}
+        ratings = self._taste.ratings(found, context)
         heard = self._memory.at(decision.at, decision.utc)
         tracks = choose(found, targets, genres, ratings, heard=heard, rng=self._rng)
         if tracks:  # it plays at once, though the player has not said so yet
@@ -94,7 +94,7 @@ class Dj:
         context: Context,
         targets: Sequence[Target],
         genres: Genres,
-        ratings: dict[str, float],
+        ratings: Mapping[str, float],
     ) -> str:
         if not any(fits(track, target, genres[target.emotion]) for track in tracks for target in targets):
             return f"nearest to {targets[0].emotion}: no track is tagged {_words(genres[targets[0].emotion])}"

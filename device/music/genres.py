@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -51,6 +52,7 @@ def genres_for(emotion: Emotion, overrides: Mapping[Emotion, Sequence[str]] | No
     return tuple(" ".join(words(genre)) for genre in row if words(genre))
 
 
+@lru_cache(maxsize=4_096)
 def words(tag: str) -> tuple[str, ...]:
     """The words of a tag, lower case: "Alternative & Punk" gives alternative, punk."""
     return tuple(re.findall(r"\w+", tag.casefold()))
@@ -58,11 +60,17 @@ def words(tag: str) -> tuple[str, ...]:
 
 def genre_match(tag: str, wanted: Sequence[str]) -> float:
     """How well a genre tag fits: 1 for one of `wanted`, 0.7 where it has one as a part ("Indie Rock", rock), else 0."""
-    parts = [" ".join(words(part)) for part in re.split(r"[;,/|]", tag)]
-    if any(part in wanted for part in parts if part):
+    parts, padded = _parts(tag)
+    if any(part in wanted for part in parts):
         return 1.0
-    padded = f" {' '.join(words(tag))} "
     return 0.7 if any(f" {genre} " in padded for genre in wanted) else 0.0
+
+
+@lru_cache(maxsize=4_096)
+def _parts(tag: str) -> tuple[tuple[str, ...], str]:
+    """The genres that a tag names, and all its words between spaces; a library has few tags, each is asked often."""
+    parts = (" ".join(words(part)) for part in re.split(r"[;,/|]", tag))
+    return tuple(filter(None, parts)), f" {' '.join(words(tag))} "
 
 
 def emotion_of_moods(moods: Sequence[str]) -> Emotion | None:

@@ -35,6 +35,8 @@ class Memory:
         with self._lock:
             if not self._played or self._played[-1].uri != track.uri:
                 self._played.append(_Played(track.uri, track.artist, at, utc))
+            while _age_s(self._played[0], at, utc) >= DAY_S:
+                self._played.popleft()
 
     def at(self, at: float, utc: datetime | None) -> Heard:
         """What was played by then."""

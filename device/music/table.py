@@ -16,8 +16,8 @@ class TableTaste:
     def genres(self, context: Context, table: Sequence[str]) -> tuple[str, ...]:
         return tuple(table)
 
-    def rating(self, track: Track, context: Context) -> float:
-        return 0.0
+    def ratings(self, tracks: Sequence[Track], context: Context) -> dict[str, float]:
+        return {track.uri: 0.0 for track in tracks}
 
     def offer(self, event: Event) -> None:
         pass
