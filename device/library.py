@@ -13,6 +13,7 @@ from device.compose import database_url, music_folder
 from device.config import Config
 from device.music.catalogue import BROKEN, LISTED, MARK, keys_of, player_of
 from device.music.listing import ListError, read, write
+from device.music.places import described
 from device.music.scan import SOUND, Ear, Reader, Scanned, scan
 from device.music.upkeep import GONE, Looked, take, update
 from device.signals import ConfigError, Reading
@@ -157,7 +158,8 @@ def _told(entry: Entry) -> Iterator[str]:
     track = entry.track
     yield f"{track.title} - {track.artist or 'unknown artist'}"
     yield f"  {track.uri if not track.uri.startswith(LISTED) else 'from a list; no file has its name and artist yet'}"
-    yield f"  valence {track.valence:+.2f}, arousal {track.arousal:+.2f}, each give or take {track.uncertainty:.2f}"
+    place = f"valence {track.valence:+.2f}, arousal {track.arousal:+.2f}, each give or take {track.uncertainty:.2f}"
+    yield f"  {described(track.valence, track.arousal)}: {place}"
     yield f"  {track.why}"
     yield from (f"    {_reading(reading)}" for reading in entry.readings)
     if not player_of(entry):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from device.music.catalogue import keys_of
+from device.store.catalogue import Tracks
 from tests.daemon import Broker, Daemon, eventually, needs
 
 pytestmark = needs("mosquitto", "mosquitto_sub")
@@ -93,3 +95,17 @@ def test_a_listener_labels_a_moment_and_is_forgotten(tmp_path: Path, broker: Bro
 
 def kept(daemon: Daemon) -> bytes:
     return b"".join(path.read_bytes() for path in daemon.state.rglob("*") if path.is_file())
+
+
+def test_a_music_folder_that_was_never_scanned_plays_and_its_tracks_can_be_asked_about(
+    tmp_path: Path, broker: Broker, demo_library: Path
+) -> None:
+    settings = f'[music]\nplayer = "silent"\nfolder = "{demo_library}"'
+    with Daemon(tmp_path, settings, mqtt=f"mqtt://127.0.0.1:{broker.port}") as daemon:
+        daemon.wait_for(f"library: {demo_library} has ")
+        daemon.wait_for("player: playing", 60)
+        url = f"sqlite:///{daemon.state}/attune.db"
+        tracks = Tracks(url, keys_of)
+        assert tracks.count() == {"folder": len(list(demo_library.iterdir()))}
+        tracks.close()
+        assert daemon.end() == 0

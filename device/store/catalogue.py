@@ -7,7 +7,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, not_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import Row
 
 from device.signals import Reading, Track
@@ -65,8 +78,9 @@ class Tracks:
         return self._entries(TRACKS.c.song, songs, TRACKS.c.stamp != "" if files else TRACKS.c.stamp == "")
 
     def called(self, name: str, limit: int) -> list[Entry]:
-        """Entries whose title has `name` in it, by uri; reads the whole table."""
-        part = func.lower(TRACKS.c.title).contains(name.lower(), autoescape=True)
+        """Entries whose title has `name` in it, by uri; reads the whole table. Case counts beyond ASCII in SQLite."""
+        lower = func.lower(TRACKS.c.title).contains(name.lower(), autoescape=True)
+        part = or_(lower, TRACKS.c.title.contains(name, autoescape=True))
         return self._list(select(TRACKS).where(part).order_by(TRACKS.c.uri).limit(limit))
 
     def of_source(self, source: str, limit: int) -> list[Entry]:

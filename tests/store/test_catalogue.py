@@ -50,6 +50,8 @@ def test_what_is_put_comes_back(tracks: Tracks) -> None:
     assert tracks.of_songs(["song3"], files=False) == {}
     assert [one.track.title for one in tracks.called("SONG 77", 2)] == ["Song 77", "Song 770"]
     assert tracks.called("%", 2) == []
+    tracks.put([replace(entry(1), track=replace(entry(1).track, uri="u", title="Über Ö"))])
+    assert [one.track.uri for one in tracks.called("Ö", 2)] == ["u"]
 
 
 def test_what_is_put_again_takes_the_place_of_the_old(tracks: Tracks) -> None:
