@@ -57,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.music.sound_features": PURE | {"device.inference.features"},
     "device.music.upkeep": SEAMS | {"device.store", "device.music"},
     "device.music.places": PURE | {"device.music.genres", "device.music.genre_places"},
-    "device.music.spotify": PURE | {"device.music.genres", "device.spotify"},
+    "device.music.spotify": PURE | {"device.ports", "device.music.genres", "device.spotify"},
     "device.music.choose": PURE | {"device.music.genres"},
     "device.music.genres": PURE,
     "device.music.bandit": set(),

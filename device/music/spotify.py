@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 from device.music.genres import MOOD_UNCERTAINTY, place
+from device.ports import Source
 from device.signals import VALENCE_AROUSAL, Emotion, Track, Wish
 from device.spotify import Session, SpotifyError, track_of
 
@@ -36,24 +37,27 @@ class SpotifySource:
 
     Results stay in memory and for a day at most: Spotify's terms allow no database of its content, only what is needed
     to operate, and ask for what is up to date. A track carries the genre that was searched, for Spotify tells none.
+    `lists` gives the tracks of lists that the owner imported, by Spotify's addresses, with places of their own.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, lists: Source | None = None) -> None:
         self._session = session
+        self._lists = lists
         self._known: dict[Key, tuple[Track, ...]] = {}
 
     def find(self, wish: Wish) -> list[Track]:
-        """Tracks of the owner's playlists for the wanted emotions, else of its genres; raises SpotifyError.
+        """Tracks of the owner's lists, of their playlists for the wanted emotions, else of its genres.
 
-        What was found before the budget ended counts; without anything the error is raised.
+        Raises AttuneError, saying what to do. What was found before the budget ended counts.
         """
         self._session.check()
         day = self._session.now().date()
         self._known = {key: tracks for key, tracks in self._known.items() if key[2] == day}
         emotions = dict.fromkeys(target.emotion for target in wish.targets)
-        lists = {emotion: self._of_playlist(emotion, day) for emotion in emotions}
-        found = [track for tracks in lists.values() for track in tracks]
-        if not all(lists.values()):
+        playlists = {emotion: self._of_playlist(emotion, day) for emotion in emotions}
+        found = [replace(track, source="spotify") for track in self._lists.find(wish)] if self._lists else []
+        found += [track for tracks in playlists.values() for track in tracks]
+        if not all(playlists.values()):
             found += self._of_genres(wish.genres[:MOST_GENRES], day, needed=not found)
         return list({track.uri: track for track in reversed(found)}.values())
 
