@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Floats: TypeAlias = NDArray[np.float64]
 
 WEIGHTS: Final[Mapping[ReactionKind, float]] = {
-    "like": 2.0,  # rare: who likes a track mostly lets it play
+    "like": 3.0,  # rare: who likes a track mostly lets it play
     "choose": 2.0,
     "dislike": 1.0,  # a skip follows, which counts too
     "skip": 0.5,
@@ -41,7 +41,7 @@ HALF_LIFE: Final = 400
 SPREAD: Final = 0.25
 """How much of its doubt the bandit tries out (`v` of Agrawal & Goyal 2013): chosen on the synthetic listeners."""
 
-CAUTION_GENRES: Final = 0.2
+CAUTION_GENRES: Final = 0.25
 CAUTION_STRATEGIES: Final = 0.3
 """Reward by which another genre, or another strategy, must promise to be better than what the mood table says.
 
@@ -117,7 +117,7 @@ class _Listener:
     usual: _Tally = field(default_factory=_Tally)
     tracks: dict[str, _Tally] = field(default_factory=dict)
     artists: dict[str, _Tally] = field(default_factory=dict)
-    heard: deque[Reaction] = field(default_factory=lambda: deque(maxlen=LESSONS))
+    lessons: deque[Lesson] = field(default_factory=lambda: deque(maxlen=LESSONS))
     count: int = 0
     grown_at: int = 0
     tree: Trees | None = None
@@ -231,7 +231,8 @@ class Taste:
         listener = self._listeners.setdefault(who, _Listener())
         self._beliefs.clear()
         for reaction in reactions:
-            self._note(listener, reaction)
+            _note(listener, reaction)
+        listener.lessons.extend(self._lesson(one) for one in reactions[-LESSONS:] if one.kind != "moved")
         weights = np.array([WEIGHTS[one.kind] for one in reactions]) * _all_faded(len(reactions))
         values = np.array([one.value for one in reactions])
         x = _all_circumstances([one.context for one in reactions])
@@ -252,17 +253,10 @@ class Taste:
         named = [self._is_named(arm, one.context) for arm, one in zip(arms, reactions, strict=True)]
         learn(OF_GENRES, np.array(arms), np.array(named))
 
-    def _note(self, listener: _Listener, reaction: Reaction) -> None:
-        listener.count += 1
-        if reaction.kind == "moved":
-            return
-        listener.heard.append(reaction)
-        said, track = (reaction.value, WEIGHTS[reaction.kind], listener.count), reaction.track
-        listener.usual.add(*said)
-        if track.uri:
-            listener.tracks.setdefault(track.uri, _Tally()).add(*said)
-        if track.artist:
-            listener.artists.setdefault(track.artist, _Tally()).add(*said)
+    def _lesson(self, reaction: Reaction) -> Lesson:
+        track = reaction.track.learnable()
+        (row,) = rows([track], [self._known_arm(track.genre)], len(self._arms), reaction.context)
+        return Lesson(row, reaction.value, WEIGHTS[reaction.kind])
 
     def _is_named(self, arm: int, context: Context) -> float:
         """Whether the mood table names a genre for what the strategy plays, at its end or on the way there."""
@@ -314,7 +308,7 @@ class Taste:
         """The evidence of a listener; none for arms that are newer than it."""
         listener = self._listeners.get(who)
         known = listener.evidence[model] if listener else no_evidence(model, 0)
-        return np.pad(known, ((0, self._count(model) - len(known)), (0, 0), (0, 0)))
+        return np.concatenate([known, no_evidence(model, self._count(model) - len(known))])
 
     def _count(self, model: Model) -> int:
         return len(STRATEGIES) if model is OF_STRATEGIES else len(self._arms)
@@ -328,22 +322,16 @@ class Taste:
             if not due:
                 return False
             who, listener = due[0], self._listeners[due[0]]
-            lessons, count = self._lessons(listener), listener.count
-            listener.grown_at = count
+            lessons = [
+                replace(lesson, weight=lesson.weight * faded)
+                for lesson, faded in zip(listener.lessons, _all_faded(len(listener.lessons)), strict=True)
+            ]
+            listener.grown_at = listener.count
         tree = self._grow(lessons)
         with self._lock:
             if self._listeners.get(who) is listener:  # else they were forgotten meanwhile
                 listener.tree = tree
         return True
-
-    def _lessons(self, listener: _Listener) -> list[Lesson]:
-        heard = list(listener.heard)
-        return [self._lesson(one, age) for age, one in zip(range(len(heard) - 1, -1, -1), heard, strict=True)]
-
-    def _lesson(self, reaction: Reaction, age: int) -> Lesson:
-        track = reaction.track.learnable()
-        row = rows([track], [self._known_arm(track.genre)], len(self._arms), reaction.context)[0]
-        return Lesson(tuple(row.tolist()), reaction.value, WEIGHTS[reaction.kind] * _faded(age))
 
     # -- forgetting and telling ----------------------------------------------------------------------------------------
 
@@ -405,6 +393,19 @@ def _rewards(tallies: Mapping[str, _Tally], step: int) -> dict[str, float]:
     """The reward of each, the best first."""
     rewards = {key: round(tally.towards(0.0, step), 3) for key, tally in tallies.items()}
     return dict(sorted(rewards.items(), key=lambda item: -item[1]))
+
+
+def _note(listener: _Listener, reaction: Reaction) -> None:
+    """Add up what was said of a track and its artist."""
+    listener.count += 1
+    if reaction.kind == "moved":
+        return
+    said, track = (reaction.value, WEIGHTS[reaction.kind], listener.count), reaction.track
+    listener.usual.add(*said)
+    if track.uri:
+        listener.tracks.setdefault(track.uri, _Tally()).add(*said)
+    if track.artist:
+        listener.artists.setdefault(track.artist, _Tally()).add(*said)
 
 
 def _of_track(listener: _Listener, track: Track, expected: float) -> float:

@@ -53,11 +53,14 @@ class TreeError(AttuneError):
     """A tree could not be grown."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """One reaction as a tree learns it: the row of numbers, the reward (-1..1) and how much it counts."""
+    """One reaction as a tree learns it: the row of numbers, the reward (-1..1) and how much it counts.
 
-    row: tuple[float, ...]
+    An older row is shorter: there were fewer genres, and its track had none of the others.
+    """
+
+    row: Floats
     value: float
     weight: float
 
@@ -95,7 +98,9 @@ def grow(lessons: Sequence[Lesson]) -> Trees:
     """The tree of these lessons, in this process; it imports scikit-learn, so the daemon calls `grow_apart`."""
     from sklearn.tree import DecisionTreeRegressor
 
-    table = np.array([lesson.row for lesson in lessons])
+    table = np.zeros((len(lessons), max(len(lesson.row) for lesson in lessons)))
+    for place, lesson in enumerate(lessons):
+        table[place, : len(lesson.row)] = lesson.row
     weights = np.array([lesson.weight for lesson in lessons])
     tree = DecisionTreeRegressor(
         max_depth=DEPTH, min_samples_leaf=LEAF, min_impurity_decrease=LEAST_GAIN, random_state=0
@@ -105,7 +110,9 @@ def grow(lessons: Sequence[Lesson]) -> Trees:
 
 def grow_apart(lessons: Sequence[Lesson]) -> Trees:
     """The same by a child process of low priority, with nothing on any disk; takes seconds. Raises TreeError."""
-    lines = "\n".join(json.dumps({"row": one.row, "value": one.value, "weight": one.weight}) for one in lessons)
+    lines = "\n".join(
+        json.dumps({"row": one.row.tolist(), "value": one.value, "weight": one.weight}) for one in lessons
+    )
     command = [sys.executable, "-m", "device.music.taste_tree"]
     try:
         done = subprocess.run(command, input=lines.encode(), capture_output=True, timeout=GROW_S, check=False)
@@ -134,7 +141,7 @@ def main() -> int:
 
 def _lesson(line: str) -> Lesson:
     said = json.loads(line)
-    return Lesson(tuple(said["row"]), said["value"], said["weight"])
+    return Lesson(np.array(said["row"]), said["value"], said["weight"])
 
 
 # -- in words ----------------------------------------------------------------------------------------------------------

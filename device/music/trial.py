@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from device.config import Music
 from device.music.dj import Dj
+from device.music.genres import place
 from device.music.simulated import (
     SENSES,
     STRATEGIES,
     TABLE,
+    UNSUNG,
     Home,
     Library,
     Scene,
@@ -98,11 +100,14 @@ class Chance:
 
 
 class TreeAlone:
-    """The decision tree of taste, always obeyed: the strategy and the genres that it expects to be liked best."""
+    """The decision tree of taste, always obeyed: the strategy and the genres that it expects to be liked best.
 
-    def __init__(self, taste: Taste, tracks: Sequence[Track]) -> None:
+    A genre is judged by a track in the middle of its place.
+    """
+
+    def __init__(self, taste: Taste) -> None:
         self._taste = taste
-        self._tracks = tracks
+        self._middles = [_middle_of(genre) for genre in TABLE]
 
     def strategy(self, context: Context) -> Strategy:
         return max(_STRATEGIES, key=lambda one: self._best(replace(context, strategy=one)))
@@ -111,10 +116,7 @@ class TreeAlone:
         told = self._told(context)
         if not told:
             return tuple(table)
-        best = {track.genre: 0.0 for track in self._tracks}
-        for track in self._tracks:
-            best[track.genre] += told[track.uri]
-        return tuple(sorted(best, key=lambda genre: -best[genre])[: len(table)])
+        return tuple(sorted(told, key=lambda genre: -told[genre])[: len(table)])
 
     def ratings(self, tracks: Sequence[Track], context: Context) -> dict[str, float]:
         return self._taste.told_by_tree(tracks, context) or {track.uri: 0.0 for track in tracks}
@@ -126,7 +128,12 @@ class TreeAlone:
         return max(self._told(context).values(), default=0.0)
 
     def _told(self, context: Context) -> dict[str, float]:
-        return self._taste.told_by_tree(self._tracks, context)
+        return self._taste.told_by_tree(self._middles, context)
+
+
+def _middle_of(genre: str) -> Track:
+    valence, arousal, _ = place(genre, ())
+    return Track(genre, genre=genre, valence=valence, arousal=arousal, instrumental=genre in UNSUNG)
 
 
 _STRATEGIES: Final = cast(tuple[Strategy, ...], STRATEGIES)
@@ -142,14 +149,14 @@ class Policy:
     tend: Callable[[], object] = lambda: None
 
 
-def policy(name: str, seed: int, music: Library) -> Policy:
+def policy(name: str, seed: int) -> Policy:
     """One of POLICIES, knowing nothing yet; trees are grown in this process."""
     if name == "table":
         return Policy(TableTaste())
     if name == "chance":
         return Policy(Chance(seed))
     taste = Taste(seed=seed, grow=grow)
-    return Policy(taste if name == "taste" else TreeAlone(taste, music.tracks), taste.tend)
+    return Policy(taste if name == "taste" else TreeAlone(taste), taste.tend)
 
 
 def regrets(home: Home, name: str, decisions: int, seed: int, music: Library) -> Floats:
@@ -158,7 +165,7 @@ def regrets(home: Home, name: str, decisions: int, seed: int, music: Library) ->
     Everything but the listener is what the appliance runs. Equal seeds give every policy the same scenes and listeners.
     """
     setting, reacting = np.random.default_rng((seed, 0)), np.random.default_rng((seed, 1))
-    proposer = policy(name, seed, music)
+    proposer = policy(name, seed)
     dj = Dj([Shelf(music)], Music(queue_length=TRACKS_A_DECISION), random.Random(seed), proposer.learner)
     places = {track.uri: place for place, track in enumerate(music.tracks)}
     lost = np.zeros(decisions)

@@ -15,12 +15,12 @@ HERE = Context("ada", "neutral", "match", "face", "sad", datetime(2026, 3, 7, 20
 TRACK = Track("x", valence=0.4, arousal=-0.2, instrumental=True)
 
 
-def row(**numbers: float) -> tuple[float, ...]:
+def row(**numbers: float) -> np.ndarray:
     """A row in which only these numbers (spaces as _) are not 0."""
     names = (*NAMES, *GENRES)
     values = dict.fromkeys(names, 0.0) | {name.replace("_", " "): value for name, value in numbers.items()}
     assert set(values) == set(names)
-    return tuple(values[name] for name in names)
+    return np.array([values[name] for name in names])
 
 
 def test_a_row_names_what_is_known() -> None:
@@ -85,7 +85,7 @@ def test_the_child_process_grows_the_same_tree() -> None:
 
 def test_a_child_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TreeError, match="could not be grown"):
-        grow_apart([Lesson((), 0.0, 1.0)])
+        grow_apart([Lesson(np.array([]), 0.0, 1.0)])
     monkeypatch.setattr(taste_tree, "GROW_S", 0.01)
     with pytest.raises(TreeError, match="could not be grown"):
         grow_apart(lessons())
