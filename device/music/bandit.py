@@ -107,12 +107,12 @@ def posterior(model: Model, moments: Floats, start: Floats) -> Posterior:
     """
     d, s = model.own, model.size - model.own
     scaled = moments[:, : d + s, : d + s] / model.noise_sd**2
-    rest = moments[:, : d + s, -1] / model.noise_sd**2 - np.einsum("kij,kj->ki", scaled, start)
+    rest = moments[:, : d + s, -1] / model.noise_sd**2 - (scaled @ start[:, :, None])[:, :, 0]
     own = _inverse(scaled[:, :d, :d] + np.diag(model.own_sd**-2))
     cross = scaled[:, :d, d:]
-    carried = np.einsum("kij,kis->kjs", own, cross)
-    left = np.diag(model.shared_sd**-2) + (scaled[:, d:, d:] - np.einsum("kjs,kjt->kst", carried, cross)).sum(axis=0)
-    pull = (rest[:, d:] - np.einsum("kjs,kj->ks", carried, rest[:, :d])).sum(axis=0)
+    carried = (own @ cross).transpose(0, 2, 1)
+    left = np.diag(model.shared_sd**-2) + (scaled[:, d:, d:] - carried @ cross).sum(axis=0)
+    pull = (rest[:, d:] - (carried @ rest[:, :d, None])[:, :, 0]).sum(axis=0)
     covariance = _inverse(left)
     root = np.asarray(np.linalg.cholesky((covariance + covariance.T) / 2.0), np.float64)
     return Posterior(start, own, cross, rest[:, :d], covariance @ pull, root)

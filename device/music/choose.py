@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from device.music.genres import emotion_of_moods, genre_match
@@ -90,7 +91,7 @@ def fit(track: Track, target: Target, genres: Sequence[str]) -> float:
 def tag_fit(track: Track, target: Target, genres: Sequence[str]) -> float:
     """How well genre and mood tags suit, 0..2; the first genre counts most."""
     mood = emotion_of_moods(track.moods) == target.emotion
-    return GENRE_WEIGHT * _genre_fit(track.genre, genres) + MOOD_WEIGHT * mood
+    return GENRE_WEIGHT * _genre_fit(track.genre, tuple(genres)) + MOOD_WEIGHT * mood
 
 
 def closeness(track: Track, target: Target) -> float:
@@ -111,7 +112,8 @@ def recency(age_s: float) -> float:
     return 1.0 - 0.5 * max(0.0, age_s) / DAY_S if age_s < DAY_S else 0.0
 
 
-def _genre_fit(genre: str, genres: Sequence[str]) -> float:
+@lru_cache(maxsize=4_096)  # many tracks share few tags
+def _genre_fit(genre: str, genres: tuple[str, ...]) -> float:
     step = (1.0 - LATER) / max(1, len(genres) - 1)
     return max((genre_match(genre, (name,)) * (1.0 - step * rank) for rank, name in enumerate(genres)), default=0.0)
 
