@@ -39,7 +39,7 @@ test-arm64: ## the models on an emulated arm64 Debian 12 against this machine; a
 	@provisioning/setup.sh test
 	@provisioning/arm64.sh
 
-train-face train-voice train-text train-sequence train-sound: train-%: ## train one model (DATA=folder of the corpora)
+train-face train-voice train-text train-sequence train-sound train-lyrics: train-%: ## train one model (DATA=folder of the corpora)
 	@provisioning/setup.sh train
 	@$(BIN)/python -m models.training.$* --data $(DATA) $(ARGS)
 
@@ -47,4 +47,4 @@ evaluate: ## measure the shipped models: metrics.json, docs/models.md and its pl
 	@provisioning/setup.sh train
 	@$(BIN)/python -m models.training.evaluate --data $(DATA) $(ARGS)
 
-.PHONY: help setup run test lint bench test-hardware test-arm64 train-face train-voice train-text train-sequence train-sound evaluate
+.PHONY: help setup run test lint bench test-hardware test-arm64 train-face train-voice train-text train-sequence train-sound train-lyrics evaluate

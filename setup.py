@@ -24,11 +24,14 @@ RUN = [
 ]
 WEB = ["Flask==3.1.3", "Werkzeug==3.1.9", "cheroot==11.1.2"]
 BROKER = ["amqtt==0.12.1"]
-LIBRARY = ["librosa==0.11.0"]  # measures the sound of music files, in a process of its own
+LEARN = "scikit-learn==1.9.1"  # grows trees, in a process of its own; the daemon asks them as arrays
+LIBRARY = [
+    "librosa==0.11.0",  # measures the sound of music files, in a process of its own
+    LEARN,
+]
 TASTE = ["scikit-learn==1.9.1"]  # grows the decision trees of taste, in a process of its own
 SPOTIFY = [
     "spotipy==2.26.0",  # Spotify's Web API and log-in; needs redis, which Attune never asks
-    "requests==2.34.2",  # by which spotipy asks: its errors are told here
     "websocket-client==1.9.2",  # events of a go-librespot: pure Python, 0.06 s to import
 ]
 ONNX = "onnx==1.23.2"  # writes graphs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, render_template, request
 
 from companion_web import guard
 from device.signals import AttuneError
@@ -18,17 +18,17 @@ class Views:
 
     session: Session
 
-    def page(self) -> Response:
+    def page(self) -> str:
         return self._page()
 
-    def begin(self) -> Response:
+    def begin(self) -> str:
         """A link for the person to open."""
         try:
             return self._page(link=self.session.begin(_field("client_id")))
         except AttuneError as error:
             return self._page(failed=str(error))
 
-    def finish(self) -> Response:
+    def finish(self) -> str:
         """The address that they paste back."""
         try:
             return self._page(said=f"connected: {self.session.finish(_field('pasted'))}")
@@ -43,31 +43,31 @@ class Views:
             said = str(error)
         return render_template("spotify_back.html", said=said)
 
-    def speakers(self) -> Response:
+    def speakers(self) -> str:
         """Which speakers the account sees now."""
         try:
             return self._page(names=self.session.speakers())
         except AttuneError as error:
             return self._page(failed=str(error))
 
-    def choose(self) -> Response:
+    def choose(self) -> str:
         return self._after(lambda: self.session.choose(_field("speaker")), "the speaker is chosen")
 
-    def wake(self) -> Response:
+    def wake(self) -> str:
         return self._after(self.session.wake, "it is tried again with the next music")
 
-    def forget(self) -> Response:
+    def forget(self) -> str:
         return self._after(self.session.forget, "the account is forgotten")
 
-    def _after(self, act: Callable[[], None], said: str) -> Response:
+    def _after(self, act: Callable[[], None], said: str) -> str:
         try:
             act()
         except AttuneError as error:
             return self._page(failed=str(error))
         return self._page(said=said)
 
-    def _page(self, said: str = "", failed: str = "", link: str = "", names: Sequence[str] | None = None) -> Response:
-        shown = render_template(
+    def _page(self, said: str = "", failed: str = "", link: str = "", names: Sequence[str] | None = None) -> str:
+        return render_template(
             "spotify.html",
             token=guard.token(),
             status=self.session.status(),
@@ -76,8 +76,6 @@ class Views:
             link=link,
             names=names,
         )
-        # Under no-referrer a browser sends the forms of a page with "Origin: null", as it would those of a stranger.
-        return Response(shown, headers={"Referrer-Policy": "same-origin"})
 
 
 def add_routes(app: Flask, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""`attune judge`: one model on files, folders or texts, one line for each."""
+"""`attune judge`: one model on files, folders or texts, one line for each; of a song's words its mood and place."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ import numpy as np
 
 from device.config import Config
 from device.inference.senses import open_face, open_text, open_voice
+from device.music.lyric_files import SIDE_CARS, Lyrics
+from device.music.lyric_files import find as find_lyrics
+from device.music.lyric_files import read as read_lyrics
+from device.music.lyrics import JudgedLyrics, open_lyrics
 from device.sensors.media import decode_picture, decode_sound, kind_of, read_file
 from device.signals import EMOTIONS, SensorError
 
 Answer = dict[str, Any]
-EMPTY: dict[str, Answer] = {"face": {"faces": []}, "voice": {"utterances": []}, "text": {"present": []}}
+EMPTY: dict[str, Answer] = {
+    "face": {"faces": []},
+    "voice": {"utterances": []},
+    "text": {"present": []},
+    "lyrics": {"happy": None, "place": None},
+}
 """What an answer holds beside its scores where nothing was found."""
 
 
@@ -58,6 +67,9 @@ def _inputs(modality: str, given: Sequence[str]) -> Iterator[tuple[str, Callable
     if modality == "text":
         yield from ((text, partial(str, text)) for text in _texts(given))
         return
+    if modality == "lyrics":
+        yield from _songs(given)
+        return
     read, kind = (_picture, "picture") if modality == "face" else (_sound, "sound")
     yield from ((str(path), partial(read, path)) for path in _paths(given, kind))
 
@@ -80,6 +92,42 @@ def _paths(given: Sequence[str], kind: str) -> Iterator[Path]:
             yield from sorted(path for path in Path(name).rglob("*") if path.is_file() and kind_of(path) == kind)
         else:
             yield Path(name)
+
+
+def _songs(given: Sequence[str]) -> Iterator[tuple[str, Callable[[], Lyrics]]]:
+    """Each track, file of lyrics and text is a song, and so is all of standard input."""
+    for text in given:
+        if text == "-":
+            yield "-", lambda: Lyrics(sys.stdin.read(), "lyrics")
+        elif _is_dir(text):
+            yield from ((str(path), partial(_lyrics, path)) for path in _songs_in(Path(text)))
+        elif _is_file(text):
+            yield text, partial(_lyrics, Path(text))
+        else:
+            yield text, partial(Lyrics, text, "lyrics")
+
+
+def _songs_in(folder: Path) -> list[Path]:
+    """The tracks, and the files of lyrics that lie beside none."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    tracks = {path.with_suffix(""): path for path in files if kind_of(path) == "sound"}
+    alone = [path for path in files if path.suffix.lower() in SIDE_CARS and path.with_suffix("") not in tracks]
+    return sorted([*tracks.values(), *alone])
+
+
+def _lyrics(path: Path) -> Lyrics:
+    found = read_lyrics(path) if path.suffix.lower() in SIDE_CARS else find_lyrics(path)
+    problem = "no lyrics in its tags or beside it" if found is None else found.problem
+    if found is None or problem:
+        raise SensorError(problem)
+    return found
+
+
+def _is_dir(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(text: str) -> bool:
@@ -106,7 +154,7 @@ def _with_progress(inputs: list[tuple[str, Callable[[], Any]]]) -> Iterable[tupl
     return bar
 
 
-# -- the three models --------------------------------------------------------------------------------------------------
+# -- the models --------------------------------------------------------------------------------------------------------
 
 
 def _judge_of(config: Config, modality: str, crop: bool) -> Callable[[Any], Answer]:
@@ -116,6 +164,9 @@ def _judge_of(config: Config, modality: str, crop: bool) -> Callable[[Any], Answ
     if modality == "voice":
         voice = open_voice(config)
         return lambda samples: _voice_answer(voice.judge_sound(samples, 16_000))
+    if modality == "lyrics":
+        lyrics = open_lyrics(config)
+        return lambda song: _lyrics_answer(lyrics.judge(song.words, song.where))
     text = open_text(config)
     return lambda words: _text_answer(text.judge_text(words))
 
@@ -159,6 +210,23 @@ def _text_answer(judged: Any) -> Answer:
     }
 
 
+def _lyrics_answer(judged: JudgedLyrics) -> Answer:
+    reading = judged.reading
+    if reading is None:
+        return {"problem": judged.problem}
+    return {
+        "scores": _rounded(judged.scores),
+        "reliability": round(judged.english, 4),
+        "happy": round(judged.happy, 4),
+        "place": {
+            "valence": reading.valence,
+            "arousal": reading.arousal,
+            "uncertainty": reading.uncertainty,
+            "why": reading.why,
+        },
+    }
+
+
 def _rounded(values: Iterable[float], digits: int = 6) -> list[float]:
     return [round(float(value), digits) for value in values]
 
@@ -166,6 +234,10 @@ def _rounded(values: Iterable[float], digits: int = 6) -> list[float]:
 def _in_words(line: Answer) -> str:
     if line["scores"] is None:
         return f"{line['input']}: nothing found"
+    if "place" in line:
+        place = line["place"]
+        where = "valence {valence:+.2f}, arousal {arousal:+.2f}, each give or take {uncertainty:.2f}: {why}"
+        return f"{line['input']}: {where.format(**place)}"
     ranked = sorted(zip(line["scores"], EMOTIONS, strict=True), reverse=True)
     told = ", ".join(f"{emotion} {score:.0%}" for score, emotion in ranked[:3])
     return f"{line['input']}: {told} (reliability {line['reliability']:.2f})"

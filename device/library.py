@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -13,10 +14,12 @@ from device.compose import database_url, music_folder
 from device.config import Config
 from device.music.catalogue import BROKEN, LISTED, MARK, keys_of, player_of
 from device.music.listing import ListError, read, write
+from device.music.lyric_files import find
+from device.music.lyrics import WORDS, open_lyrics
 from device.music.places import described
-from device.music.scan import SOUND, Ear, Reader, Scanned, scan
+from device.music.scan import SOUND, DeafError, Ear, Reader, Scanned, UnheardError, scan
 from device.music.upkeep import GONE, Looked, take, update
-from device.signals import ConfigError, Reading
+from device.signals import ConfigError, ModelError, Reading
 from device.store.catalogue import Entry, Tracks
 
 MOST_SHOWN: Final = 20
@@ -88,7 +91,25 @@ def _prefix(folder: Path, within: Path | None) -> str:
 
 def _readers(config: Config, ear: Ear) -> dict[str, Reader]:
     """Who is asked about each file, by kind of evidence."""
-    return {SOUND: ear}
+    return {SOUND: ear, WORDS: _words_of(config)}
+
+
+def _words_of(config: Config) -> Reader:
+    """What a track's lyrics say; nothing of one that has none, or none that could be judged."""
+    opened = cache(lambda: open_lyrics(config))
+
+    def read_words(path: Path) -> Reading | None:
+        lyrics = find(path)
+        if lyrics is None:
+            return None
+        if lyrics.problem:
+            raise UnheardError(f"{lyrics.where}: {lyrics.problem}")
+        try:
+            return opened().judge(lyrics.words, lyrics.where).reading
+        except ModelError as error:
+            raise DeafError(str(error)) from error
+
+    return read_words
 
 
 def export_list(config: Config, path: Path, out: TextIO) -> int:

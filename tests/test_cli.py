@@ -81,6 +81,38 @@ def test_standard_input_gives_one_text_a_line(
     assert len(errors) == 1
 
 
+def test_lyrics_are_judged_as_text_from_files_and_from_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    glad, gloomy = "Dance in the sun, we laugh all day, what a party", "I cry alone in the cold rain, the grave is dark"
+    (tmp_path / "a.lrc").write_text(f"[00:01.00]{glad}\n", encoding="utf-16")
+    (tmp_path / "b.txt").write_text(gloomy)
+    (tmp_path / "c.mp3").write_bytes(b"no music")
+    assert main(["judge", "lyrics", glad, str(tmp_path / "b.txt"), "--json"]) == 0
+    told, _ = lines(capsys)
+    assert [line["happy"] > 0.5 for line in told] == [True, False]  # type: ignore[operator]
+    assert told[0]["place"]["valence"] > 0 > told[1]["place"]["valence"]  # type: ignore[index]
+    assert main(["judge", "lyrics", str(tmp_path)]) == 1
+    said, problems = capsys.readouterr()
+    assert [line.split(":")[0] for line in said.splitlines()] == [
+        f"{tmp_path}/{name}" for name in ("a.lrc", "b.txt", "c.mp3")
+    ]
+    assert "each give or take" in said.splitlines()[0]
+    assert problems == f"attune: {tmp_path}/c.mp3: no lyrics in its tags or beside it\n"
+
+
+def test_lyrics_that_cannot_be_judged_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "picture.txt").write_bytes(bytes(range(256)) * 4)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Ich gehe allein\ndurch die dunkle Nacht\n"))
+    assert main(["judge", "lyrics", "-", str(tmp_path / "picture.txt"), "[Instrumental]", "", "--json"]) == 1
+    told, problems = lines(capsys)
+    assert [(line["scores"], line["place"]) for line in told] == [(None, None)] * 4
+    for problem, said in zip(problems, ("plain English", "no text in it", "nobody sings", "no words"), strict=True):
+        assert said in problem
+
+
 def test_what_cannot_be_judged_is_told_in_one_line_each_and_the_rest_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,38 @@ def test_a_scan_tells_what_it_did_and_forgets_what_is_gone(
         scanned(config, music.parent)
 
 
+def test_a_scan_reads_lyrics_in_tags_and_beside_tracks_and_tells_of_broken_ones(
+    config: str, music: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (music / "bad.mp3").unlink()
+    write(music / "tagged.flac", title="tagged", lyrics="I cry alone in the cold rain and the grave is dark tonight")
+    write(music / "played.ogg", title="played", lyrics="[Instrumental]")
+    write(music / "sung.ogg", title="sung", lyrics="Ich gehe allein durch die dunkle Nacht und du bist nicht da")
+    (music / "a.lrc").write_text("[00:01.00]Dance in the sun with me\n[00:05.00]what a happy party", encoding="utf-16")
+    (music / "b" / "c.txt").write_bytes(bytes(range(256)) * 4)
+    status, said = scanned(config)
+    assert status == 1
+    assert said.splitlines()[0] == "b/c.ogg: c.txt: no text in it"
+    assert said.endswith("5 scanned: sound of 5, words of 2\n")
+    capsys.readouterr()
+    assert run(config, "show", "tagged") == 0
+    shown = capsys.readouterr().out
+    assert "sad (tags), verses mostly" in shown
+
+
+def test_a_scan_goes_on_without_words_where_their_model_is_gone(config: str, music: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    with Path(config).open("r+") as file:
+        rest = file.read()
+        file.seek(0)
+        file.write(f'models = "{tmp_path}/models"\n{rest}')
+    (music / "a.txt").write_text("Dance in the sun with me, what a happy party")
+    status, said = scanned(config)
+    assert status == 1
+    assert "no words: " in said
+    assert said.endswith("2 scanned: sound of 2\n")
+
+
 def test_a_scan_that_is_interrupted_says_how_it_goes_on(config: str, music: Path) -> None:
     class Stops(Ear):
         def __call__(self, path: Path) -> NoReturn:

@@ -181,12 +181,16 @@ class TextCalibration:
 
 @dataclass(frozen=True, slots=True)
 class JudgedText:
-    """Scores over EMOTIONS (sum 1), their reliability 0..1, and the emotions present; not `found`: no words in it."""
+    """Scores over EMOTIONS (sum 1), their reliability 0..1, and the emotions present; not `found`: no words in it.
+
+    `english` is how far the words are in plain English, 0..1; the reliability is less for short texts, too.
+    """
 
     scores: Scores
     reliability: float
     present: tuple[Emotion, ...]
     found: bool = True
+    english: float = 0.0
 
 
 NOTHING: Final = JudgedText((0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0), 0.0, (), found=False)
@@ -216,8 +220,9 @@ class TextPath:
             return NOTHING
         logits = self._run(encoding.ids)
         scores = self._calibration.scores(logits)
-        reliability = english_share(text, familiar) * told_share(len(familiar), scores)
-        return JudgedText(scores, reliability, self._calibration.present(logits))
+        english = english_share(text, familiar)
+        reliability = english * told_share(len(familiar), scores)
+        return JudgedText(scores, reliability, self._calibration.present(logits), english=english)
 
     def logits_of(self, words: str) -> NDArray[np.float32]:
         """The network's seven raw outputs, which training calibrates; raises ModelError where they are not seven."""

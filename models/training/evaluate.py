@@ -22,6 +22,7 @@ CHAPTERS: Mapping[str, str] = {
     "personal": "models.training.personal",
     "text": "models.training.text_evaluate",
     "sound": "models.training.sound_evaluate",
+    "lyrics": "models.training.lyrics_evaluate",
     "reliability": "models.training.degrade",
     "fusion": "models.training.fusion_weights",
 }
