@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from device.config import Policy
+
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNIT = SYSTEMD / "attune.service"
+SCAN = SYSTEMD / "attune-scan.service"
 MOST_EXPOSURE = 2.0
 
 
@@ -30,11 +33,12 @@ def lines(key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", UNIT.read_text(), re.MULTILINE)
 
 
-def test_the_unit_is_valid(analyze: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", [UNIT, SCAN], ids=lambda unit: unit.name)
+def test_a_unit_is_valid(analyze: str, tmp_path: Path, unit: Path) -> None:
     """The program is not installed where tests run, so another one takes its place."""
-    copy = tmp_path / UNIT.name
+    copy = tmp_path / unit.name
     copy.write_text(
-        re.sub(r"^ExecStart=\S+", f"ExecStart={shutil.which('true')}", UNIT.read_text(), flags=re.MULTILINE)
+        re.sub(r"^ExecStart=\S+", f"ExecStart={shutil.which('true')}", unit.read_text(), flags=re.MULTILINE)
     )
     done = subprocess.run(
         [analyze, "verify", "--man=no", copy], capture_output=True, text=True, check=False, timeout=60
@@ -51,17 +55,32 @@ def test_a_mistake_in_it_would_be_found(analyze: str, tmp_path: Path) -> None:
     assert "ProtectClocks" in done.stderr
 
 
-def test_it_is_little_exposed(analyze: str) -> None:
+@pytest.mark.parametrize("unit", [UNIT, SCAN], ids=lambda unit: unit.name)
+def test_it_is_little_exposed(analyze: str, unit: Path) -> None:
     done = subprocess.run(
-        [analyze, "security", "--offline=true", "--no-pager", UNIT],
+        [analyze, "security", "--offline=true", "--no-pager", unit],
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    level = re.search(r"Overall exposure level for attune.service: ([0-9.]+)", done.stdout)
+    level = re.search(rf"Overall exposure level for {unit.name}: ([0-9.]+)", done.stdout)
     assert level, done.stderr
     assert float(level.group(1)) <= MOST_EXPOSURE
+
+
+def test_the_nights_scan_has_a_timer_that_is_valid_and_falls_into_the_quiet_hours(analyze: str, tmp_path: Path) -> None:
+    timer = SCAN.with_suffix(".timer")
+    for unit in (SCAN, timer):
+        text = re.sub(r"^ExecStart=\S+", f"ExecStart={shutil.which('true')}", unit.read_text(), flags=re.MULTILINE)
+        (tmp_path / unit.name).write_text(text)
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", tmp_path / timer.name], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    starts = re.search(r"^OnCalendar=\S+ (\d\d:\d\d)$", timer.read_text(), re.MULTILINE)
+    assert starts
+    assert Policy().quiet_from > Policy().quiet_until > starts.group(1)
 
 
 def test_what_cameras_and_models_could_not_bear_is_not_set() -> None:
