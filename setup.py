@@ -32,6 +32,7 @@ LIBRARY = [
 TASTE = ["scikit-learn==1.9.1"]  # grows the decision trees of taste, in a process of its own
 SPOTIFY = [
     "spotipy==2.26.0",  # Spotify's Web API and log-in; needs redis, which Attune never asks
+    "requests==2.34.2",  # by which spotipy asks: its errors are told here
     "websocket-client==1.9.2",  # events of a go-librespot: pure Python, 0.06 s to import
 ]
 ONNX = "onnx==1.23.2"  # writes graphs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flask import Flask, render_template, request
+from flask import Flask, Response, render_template, request
 
 from companion_web import guard
 from device.signals import AttuneError
@@ -18,17 +18,17 @@ class Views:
 
     session: Session
 
-    def page(self) -> str:
+    def page(self) -> Response:
         return self._page()
 
-    def begin(self) -> str:
+    def begin(self) -> Response:
         """A link for the person to open."""
         try:
             return self._page(link=self.session.begin(_field("client_id")))
         except AttuneError as error:
             return self._page(failed=str(error))
 
-    def finish(self) -> str:
+    def finish(self) -> Response:
         """The address that they paste back."""
         try:
             return self._page(said=f"connected: {self.session.finish(_field('pasted'))}")
@@ -43,31 +43,31 @@ class Views:
             said = str(error)
         return render_template("spotify_back.html", said=said)
 
-    def speakers(self) -> str:
+    def speakers(self) -> Response:
         """Which speakers the account sees now."""
         try:
             return self._page(names=self.session.speakers())
         except AttuneError as error:
             return self._page(failed=str(error))
 
-    def choose(self) -> str:
+    def choose(self) -> Response:
         return self._after(lambda: self.session.choose(_field("speaker")), "the speaker is chosen")
 
-    def wake(self) -> str:
+    def wake(self) -> Response:
         return self._after(self.session.wake, "it is tried again with the next music")
 
-    def forget(self) -> str:
+    def forget(self) -> Response:
         return self._after(self.session.forget, "the account is forgotten")
 
-    def _after(self, act: Callable[[], None], said: str) -> str:
+    def _after(self, act: Callable[[], None], said: str) -> Response:
         try:
             act()
         except AttuneError as error:
             return self._page(failed=str(error))
         return self._page(said=said)
 
-    def _page(self, said: str = "", failed: str = "", link: str = "", names: Sequence[str] | None = None) -> str:
-        return render_template(
+    def _page(self, said: str = "", failed: str = "", link: str = "", names: Sequence[str] | None = None) -> Response:
+        shown = render_template(
             "spotify.html",
             token=guard.token(),
             status=self.session.status(),
@@ -76,6 +76,8 @@ class Views:
             link=link,
             names=names,
         )
+        # Under no-referrer a browser sends the forms of a page with "Origin: null", as it would those of a stranger.
+        return Response(shown, headers={"Referrer-Policy": "same-origin"})
 
 
 def add_routes(app: Flask, session: Session) -> None:

@@ -191,24 +191,27 @@ class Appliance:
         catalogue = Catalogue(url, rng)
         if not music.folder:
             self._work("demo library", self._compose)
+        lists = Catalogue(url, rng, "spotify")
         sources: list[Source] = [catalogue]
         if music.player == "spotify":
-            sources.insert(0, self._start_spotify())
+            sources.insert(0, self._start_spotify(lists))
         taste = self._taste = Taste(lambda emotion: genres_for(emotion, music.genres), music.seed or None)
         dj = Dj(sources, music, rng, taste)
         self._sinks += [dj, taste]
         self._work("library", keep_up(url, music_folder(self._config)))
         self._work("taste", lambda worker: self._tend(taste, store, worker))
-        self._work("dj", closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close))
+        self._work(
+            "dj", closing(closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close), lists.close)
+        )
         self._work("player", self._play)
 
-    def _start_spotify(self) -> SpotifySource:
+    def _start_spotify(self, lists: Catalogue) -> SpotifySource:
         settings, state = self._config.spotify, state_folder(self._config)
         self._spotify = session = Session(settings, state, lambda: tick().utc)
         self._work("spotify", watch(session, self._tell))
         if settings.receiver == "auto" and address_of(settings):
             self._work("spotify receiver", receive(settings, state / "go-librespot"))
-        return SpotifySource(session)
+        return SpotifySource(session, lists)
 
     def _start_senses(self) -> None:
         config, put = self._config, self._estimated

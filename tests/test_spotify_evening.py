@@ -219,6 +219,9 @@ def test_moods_change_and_spotify_plays_what_fits_then_fails_in_every_way_and_re
         assert len(made) < 250
         assert daemon.end() == 0
     assert "Traceback" not in daemon.said()
+    kept = b"".join(path.read_bytes() for path in daemon.state.glob("attune.db*"))
+    assert b"spotify:track" not in kept  # their terms: no database, and nothing for the taste but our own genre
+    assert not any(f"{genre} {number}".encode() in kept for genre in GENRES["happy"] for number in range(12))
 
 
 def test_the_box_itself_is_the_speaker(tmp_path: Path, folder: Path, server: SpotifyServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import unicodedata
@@ -12,6 +13,7 @@ from typing import Final
 from device.music.genres import emotion_of_moods, words
 from device.music.places import combined
 from device.signals import Reading, Track, Wish
+from device.store import StoreError
 from device.store.catalogue import SHUFFLED, Entry, Tracks
 
 CELLS: Final = 8
@@ -53,7 +55,18 @@ class Catalogue:
         self._player = player
 
     def find(self, wish: Wish) -> list[Track]:
-        """Tracks of the wish's genres, of its emotions' mood words and nearest to its targets; raises StoreError."""
+        """Tracks of the wish's genres, of its emotions' mood words and nearest to its targets.
+
+        Raises StoreError; the next search then opens the database anew, which may have been set aside as damaged.
+        """
+        try:
+            return self._found(wish)
+        except StoreError:
+            with contextlib.suppress(StoreError):  # its cause is told
+                self.close()
+            raise
+
+    def _found(self, wish: Wish) -> list[Track]:
         tracks, start = self._opened(), self._rng.randrange(SHUFFLED)
 
         def sample(kind: str, names: Iterable[str], each: int, most: int) -> list[int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from typing import Any, Final
 
 from device.music.genres import MOOD_UNCERTAINTY, place
+from device.ports import Source
 from device.signals import VALENCE_AROUSAL, Emotion, Track, Wish
 from device.spotify import Session, SpotifyError, track_of
 
@@ -36,24 +37,27 @@ class SpotifySource:
 
     Results stay in memory and for a day at most: Spotify's terms allow no database of its content, only what is needed
     to operate, and ask for what is up to date. A track carries the genre that was searched, for Spotify tells none.
+    `lists` gives the tracks of lists that the owner imported, by Spotify's addresses, with places of their own.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, lists: Source | None = None) -> None:
         self._session = session
+        self._lists = lists
         self._known: dict[Key, tuple[Track, ...]] = {}
 
     def find(self, wish: Wish) -> list[Track]:
-        """Tracks of the owner's playlists for the wanted emotions, else of its genres; raises SpotifyError.
+        """Tracks of the owner's lists, of their playlists for the wanted emotions, else of its genres.
 
-        What was found before the budget ended counts; without anything the error is raised.
+        Raises AttuneError, saying what to do. What was found before the budget ended counts.
         """
         self._session.check()
         day = self._session.now().date()
         self._known = {key: tracks for key, tracks in self._known.items() if key[2] == day}
         emotions = dict.fromkeys(target.emotion for target in wish.targets)
-        lists = {emotion: self._of_playlist(emotion, day) for emotion in emotions}
-        found = [track for tracks in lists.values() for track in tracks]
-        if not all(lists.values()):
+        playlists = {emotion: self._of_playlist(emotion, day) for emotion in emotions}
+        found = [replace(track, source="spotify") for track in self._lists.find(wish)] if self._lists else []
+        found += [track for tracks in playlists.values() for track in tracks]
+        if not all(playlists.values()):
             found += self._of_genres(wish.genres[:MOST_GENRES], day, needed=not found)
         return list({track.uri: track for track in reversed(found)}.values())
 
@@ -88,50 +92,62 @@ class SpotifySource:
     def _searched(self, genre: str, day: date) -> tuple[Track, ...]:
         """The first page, and one of the next, another each day so that the same tracks do not come for ever."""
         query = f'genre:"{genre}"'
-        first = self._page(query, 0)
-        if not first["items"]:  # no genre of Spotify's: its words may be in names
+        first = self._found(query, 0)
+        if not first.total:  # no genre of Spotify's: its words may be in names
             query = genre
-            first = self._page(query, 0)
+            first = self._found(query, 0)
         offset = PAGE * (1 + day.toordinal() % DEEPEST)
-        offset = offset if offset < first["total"] else PAGE
-        more = self._page(query, offset)["items"] if first["total"] > PAGE else []
-        return tuple(_found_by_genre(item, genre) for item in [*first["items"], *more] if _is_playable(item))
-
-    def _page(self, query: str, offset: int) -> Mapping[str, Any]:
-        market = self._session.settings.market or None
-        answer = self._session.ask(
-            lambda api: api.search(query, limit=PAGE, offset=offset, type="track", market=market)["tracks"]
+        more = self._found(query, offset if offset < first.total else PAGE).tracks if first.total > PAGE else ()
+        valence, arousal, uncertainty = place(genre, ())
+        why = f"Spotify found it under the genre {genre}"
+        return tuple(
+            replace(track, genre=genre, valence=valence, arousal=arousal, uncertainty=uncertainty, why=why)
+            for track in (*first.tracks, *more)
         )
-        return dict(answer)
+
+    def _found(self, query: str, offset: int) -> _Page:
+        market = self._session.settings.market or None
+        return self._session.ask(
+            lambda api: _page_of(api.search(query, limit=PAGE, offset=offset, type="track", market=market)["tracks"])
+        )
 
     def _listed(self, emotion: Emotion, playlist: str) -> tuple[Track, ...]:
-        rows: list[Any] = []
+        tracks: tuple[Track, ...] = ()
         for number in range(PLAYLIST_PAGES):
             page = self._rows(playlist, number * PLAYLIST_PAGE)
-            rows += page["items"]
-            if not page.get("next"):
+            tracks += page.tracks
+            if (number + 1) * PLAYLIST_PAGE >= page.total:
                 break
-        items = (row.get("item") or row.get("track") for row in rows)  # `track` before February 2026
-        return tuple(_found_in_list(item, emotion) for item in items if _is_playable(item))
+        valence, arousal = VALENCE_AROUSAL[emotion]
+        why = f"it is in your playlist for {emotion}"
+        return tuple(
+            replace(track, moods=(emotion,), valence=valence, arousal=arousal, uncertainty=MOOD_UNCERTAINTY, why=why)
+            for track in tracks
+        )
 
-    def _rows(self, playlist: str, offset: int) -> Mapping[str, Any]:
-        return dict(self._session.ask(lambda api: api.playlist_items(playlist, limit=PLAYLIST_PAGE, offset=offset)))
+    def _rows(self, playlist: str, offset: int) -> _Page:
+        return self._session.ask(lambda api: _page_of(api.playlist_items(playlist, limit=PLAYLIST_PAGE, offset=offset)))
 
 
-def _is_playable(item: Any) -> bool:
+@dataclass(frozen=True)
+class _Page:
+    """Tracks of one answer that can be played here, and how many results there are in all."""
+
+    tracks: tuple[Track, ...]
+    total: int
+
+
+def _page_of(answer: Mapping[str, Any]) -> _Page:
+    items = (_item_of(row) for row in answer["items"] if row)
+    return _Page(tuple(track_of(item) for item in items if _is_playable(item)), int(answer["total"]))
+
+
+def _item_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a row of a playlist holds, as `track` before February 2026; a result of a search is itself."""
+    held = (row.get(name) for name in ("item", "track"))
+    return next((item for item in held if isinstance(item, Mapping)), row)
+
+
+def _is_playable(item: Mapping[str, Any]) -> bool:
     """Whether it is a track that can be played here: rows of playlists may be empty, files of their own or episodes."""
-    return bool(item) and item.get("type") == "track" and not item.get("is_local") and item.get("is_playable", True)
-
-
-def _found_by_genre(item: Mapping[str, Any], genre: str) -> Track:
-    valence, arousal, uncertainty = place(genre, ())
-    why = f"Spotify found it under the genre {genre}"
-    return replace(track_of(item), genre=genre, valence=valence, arousal=arousal, uncertainty=uncertainty, why=why)
-
-
-def _found_in_list(item: Mapping[str, Any], emotion: Emotion) -> Track:
-    valence, arousal = VALENCE_AROUSAL[emotion]
-    why = f"it is in your playlist for {emotion}"
-    return replace(
-        track_of(item), moods=(emotion,), valence=valence, arousal=arousal, uncertainty=MOOD_UNCERTAINTY, why=why
-    )
+    return item.get("type") == "track" and not item.get("is_local") and bool(item.get("is_playable", True))

@@ -15,6 +15,8 @@ from device.signals import PlayerError
 
 PROGRAM: Final = "go-librespot"
 END_S: Final = 3.0
+FIRST_VOLUME: Final = 40
+"""Percent, until somebody turns it: the volume at which Attune starts to play."""
 
 
 def address_of(settings: Spotify) -> str:
@@ -56,7 +58,10 @@ def receive(settings: Spotify, folder: Path) -> Body:
 
 
 def configure(settings: Spotify, folder: Path) -> None:
-    """Write its config.yml (JSON, which is YAML too): its API on the loopback alone, the pairing kept, no autoplay."""
+    """Write its config.yml (JSON, which is YAML too): its API on the loopback alone, the pairing kept, no autoplay.
+
+    No music is kept on the disk (it would cache 1 GB), and it does not begin at its loudest.
+    """
     host, port = place_of(ADDRESS)
     chosen = {
         "device_name": settings.receiver_name,
@@ -65,9 +70,11 @@ def configure(settings: Spotify, folder: Path) -> None:
         "zeroconf_enabled": True,
         "credentials": {"type": "zeroconf", "zeroconf": {"persist_credentials": True}},
         "disable_autoplay": True,
+        "cache": {"enabled": False},
+        "initial_volume": FIRST_VOLUME,
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # its state.json holds the pairing
         (folder / "config.yml").write_text(json.dumps(chosen, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise PlayerError(f"{folder} cannot be written: {error.strerror}; see `state` in the settings") from error

@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -180,14 +180,14 @@ class SpotifyPlayer:
             uris = [track.uri for track in self._line.tracks]
         if not uris:
             raise PlayerError("nothing of Spotify is queued that could be kept as a playlist")
-        known = self._session.ask(lambda api: api.current_user_playlists(limit=50))["items"]
-        ours = (one for one in known if one["name"] == name and one.get("description") == KEPT)
-        playlist: Any = next(ours, None)
-        if playlist:
-            self._session.ask(lambda api: api.playlist_replace_items(playlist["id"], uris))
+        ours = self._session.ask(lambda api: _ours(api.current_user_playlists(limit=50)["items"], name))
+        if ours:
+            self._session.ask(lambda api: api.playlist_replace_items(ours, uris))
             return
-        made = self._session.ask(lambda api: api.current_user_playlist_create(name, public=False, description=KEPT))
-        self._session.ask(lambda api: api.playlist_add_items(made["id"], uris))
+        made = self._session.ask(
+            lambda api: str(api.current_user_playlist_create(name, public=False, description=KEPT)["id"])
+        )
+        self._session.ask(lambda api: api.playlist_add_items(made, uris))
 
     def close(self) -> None:
         """End the threads, within seconds; what plays goes on. May be called more than once."""
@@ -316,6 +316,12 @@ class SpotifyPlayer:
         if self._told is None or replace(self._told, at=now, elapsed_s=state.elapsed_s) != state:
             self._told = state
             self._tell(state)
+
+
+def _ours(playlists: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The id of the playlist of that name that we made; empty where there is none."""
+    ours = (str(one["id"]) for one in playlists if one["name"] == name and one.get("description") == KEPT)
+    return next(ours, "")
 
 
 def _only_deaf(error: PlayerError) -> bool:

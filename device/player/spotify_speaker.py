@@ -84,20 +84,14 @@ class ConnectSpeaker:
 
     def look(self) -> Seen | None:
         """One request, and others where shuffle or repeat is on: both are turned off, for they break our order."""
-        found = self._session.ask(lambda api: api.current_playback(), urgent=True)
-        if not found or found["device"]["id"] != self._device():
+        playback = self._session.ask(lambda api: _playback_of(api.current_playback()), urgent=True)
+        if playback is None or playback.device != self._device():
             return None
-        if found.get("shuffle_state"):
+        if playback.shuffles:
             self._on(lambda api, device: api.shuffle(False, device_id=device))
-        if found.get("repeat_state", "off") != "off":
+        if playback.repeats:
             self._on(lambda api, device: api.repeat("off", device_id=device))
-        item = found.get("item")
-        return Seen(
-            playing=bool(found["is_playing"]),
-            track=track_of(item) if item else None,
-            position_s=(found.get("progress_ms") or 0) / 1000,
-            volume_pct=int(found["device"].get("volume_percent") or 0),
-        )
+        return playback.seen
 
     def news(self) -> Iterator[object]:
         return iter(())
@@ -121,10 +115,35 @@ class ConnectSpeaker:
         name, now = self._session.speaker, self._clock()
         if self._found and self._found[0] == name and now < self._found[2]:
             return self._found[1]
-        devices = self._session.ask(lambda api: api.devices(), urgent=True)["devices"]
+        devices = self._session.ask(lambda api: list(api.devices()["devices"]), urgent=True)
         device = str(chosen(devices, name)["id"])
         self._found = (name, device, now + DEVICE_S)
         return device
+
+
+@dataclass(frozen=True, slots=True)
+class _Playback:
+    """What the account plays, wherever; `device` is an id."""
+
+    device: str
+    seen: Seen
+    shuffles: bool
+    repeats: bool
+
+
+def _playback_of(found: Mapping[str, Any] | None) -> _Playback | None:
+    """What the Web API tells of the player; None where nothing is active."""
+    if not found:
+        return None
+    item = found.get("item")
+    seen = Seen(
+        playing=bool(found["is_playing"]),
+        track=track_of(item) if item else None,
+        position_s=(found.get("progress_ms") or 0) / 1000,
+        volume_pct=int(found["device"].get("volume_percent") or 0),
+    )
+    repeats = found.get("repeat_state", "off") != "off"
+    return _Playback(str(found["device"]["id"]), seen, bool(found.get("shuffle_state")), repeats)
 
 
 class LocalSpeaker:

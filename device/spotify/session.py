@@ -102,11 +102,12 @@ class Session:
             self._safe.put(msgspec.structs.replace(self._safe.get(), grant=grant))
             self._trouble = ""
             self.wake()
-            me = self.ask(lambda api: api.me())
-            named = msgspec.structs.replace(grant, account=str(me.get("display_name") or me["id"]))
-            self._safe.put(msgspec.structs.replace(self._safe.get(), grant=named))
+            name = self.ask(_name)
+            kept = self._safe.get()
+            if kept.grant:
+                self._safe.put(msgspec.structs.replace(kept, grant=msgspec.structs.replace(kept.grant, account=name)))
         log.info("spotify: connected; reconnect by %s", grant.reconnect_by.date())
-        return named.account
+        return name
 
     def _spent(self, code_of: Callable[..., str], pasted: str, attempt: signin.Attempt | None, at: float) -> str:
         """The code; a state that came back is used up, whatever came with it."""
@@ -132,7 +133,7 @@ class Session:
 
     def speakers(self) -> list[str]:
         """Names of the speakers that the account sees now; one request. Raises SpotifyError."""
-        return [str(device["name"]) for device in self.ask(lambda api: api.devices(), urgent=True)["devices"]]
+        return self.ask(lambda api: [str(device["name"]) for device in api.devices()["devices"]], urgent=True)
 
     @property
     def speaker(self) -> str:
@@ -186,7 +187,7 @@ class Session:
             client_id=self._client_id(kept),
             redirect=self.settings.redirect,
             speaker=self.speaker,
-            account=grant.account if grant else "",
+            account=(grant.account or "connected") if grant else "",
             consented=grant.consented_at.date() if grant else None,
             reconnect_by=grant.reconnect_by.date() if grant else None,
             requests_today=ledger.today(now),
@@ -357,6 +358,12 @@ class Session:
 
 class _RefusedTokenError(SpotifyError):
     """401: the access token is not taken."""
+
+
+def _name(api: Any) -> str:
+    """How Spotify shows the account; their id where they gave no name."""
+    me = api.me()
+    return str(me.get("display_name") or me["id"])
 
 
 def _rests(ledger: Ledger) -> str:

@@ -78,9 +78,9 @@ class Tracks:
         return self._entries(TRACKS.c.song, songs, TRACKS.c.stamp != "" if files else TRACKS.c.stamp == "")
 
     def called(self, name: str, limit: int) -> list[Entry]:
-        """Entries whose title has `name` in it, by uri; reads the whole table. Case counts beyond ASCII in SQLite."""
-        lower = func.lower(TRACKS.c.title).contains(name.lower(), autoescape=True)
-        part = or_(lower, TRACKS.c.title.contains(name, autoescape=True))
+        """Entries whose title or uri has `name` in it, by uri; reads the whole table. Case counts beyond ASCII."""
+        title, uri = TRACKS.c.title.contains(name, autoescape=True), TRACKS.c.uri.contains(name, autoescape=True)
+        part = or_(title, uri, func.lower(TRACKS.c.title).contains(name.lower(), autoescape=True))
         return self._list(select(TRACKS).where(part).order_by(TRACKS.c.uri).limit(limit))
 
     def of_source(self, source: str, limit: int) -> list[Entry]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from device.music.catalogue import BROKEN, Catalogue, cleaned, keys_of, moods_of, placed, song_of
 from device.music.places import of_tags
 from device.signals import EMOTIONS, VALENCE_AROUSAL, Reading, Target, Track, Wish
+from device.store import StoreError
 from device.store.catalogue import Entry, Tracks
 
 HAPPY, SAD = (Target(name, *VALENCE_AROUSAL[name]) for name in ("happy", "sad"))  # type: ignore[arg-type]
@@ -98,6 +99,20 @@ def test_an_empty_catalogue_has_nothing_and_closing_twice_is_fine(catalogue: Cat
     catalogue.close()
     catalogue.close()
     assert catalogue.find(Wish(0.0, (HAPPY,), ())) == []
+
+
+def test_a_database_that_was_damaged_and_set_aside_is_opened_anew(
+    url: str, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    put(url, *(entry(f"{number}.ogg") for number in range(500)))
+    assert uris(catalogue, HAPPY)
+    catalogue.close()
+    (tmp_path / "a.db").write_bytes((tmp_path / "a.db").read_bytes()[:20_000] + bytes(50_000))
+    with pytest.raises(StoreError):
+        uris(catalogue, HAPPY)
+    (tmp_path / "a.db").rename(tmp_path / "aside")
+    put(url, entry("new.ogg"))
+    assert uris(catalogue, HAPPY) == {"new.ogg"}
 
 
 @given(st.text(), st.text())

@@ -158,3 +158,17 @@ def test_a_file_that_changes_while_it_is_heard_comes_again(tracks: Tracks, folde
     reader: Reader = changes
     assert scan(tracks, folder, {"sound": reader}, nothing).files == 4
     assert heard(tracks) == set(NAMES) - {"a.ogg"}
+
+
+def test_the_ear_that_comes_with_attune_hears_a_demo_piece(demo_library: Path, tmp_path: Path) -> None:
+    pytest.importorskip("librosa", reason="measures sound: pip install 'attune[library]'")
+    (tmp_path / "bad.ogg").write_bytes(b"no music")
+    ear = Ear()
+    with pytest.raises(UnheardError):
+        ear(tmp_path / "bad.ogg")
+    reading = ear(next(demo_library.glob("sad*")))
+    ear.close()
+    assert reading.source == "sound"
+    assert "sounds " in reading.why
+    assert 0.0 < reading.uncertainty < 1.0
+    assert max(abs(reading.valence), abs(reading.arousal)) < 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,20 @@ def test_while_spotify_is_shut_nothing_is_found_and_the_reason_is_told(
         with pytest.raises(SpotifyError):
             source.find(wish("pop"))
     assert len(searches(server)) <= 1
+
+
+def test_lists_of_the_owners_are_played_with_the_places_that_they_have(
+    server: SpotifyServer, clock: Clock, tmp_path: Path
+) -> None:
+    row = Track("spotify:track:known", "Known", "Someone", "pop", valence=0.7, arousal=0.2, source="my list.csv")
+
+    class Lists:
+        def find(self, wish: Wish) -> list[Track]:
+            return [row]
+
+    source = SpotifySource(connected(server, clock, tmp_path, requests_per_day=1), Lists())
+    clock.forward(days=1)
+    server.state.limits.spend(600)
+    assert source.find(wish("pop")) == [replace(row, source="spotify")]
+    with pytest.raises(SpotifyError, match="used up"):
+        source.find(wish("pop"))

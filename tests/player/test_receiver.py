@@ -83,6 +83,7 @@ def test_its_configuration_keeps_the_pairing_and_plays_nothing_by_itself(tmp_pat
     chosen = json.loads((tmp_path / "config.yml").read_text())
     assert chosen["credentials"] == {"type": "zeroconf", "zeroconf": {"persist_credentials": True}}
     assert chosen["disable_autoplay"]
+    assert not chosen["cache"]["enabled"]
 
 
 def test_where_it_is_not_installed_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

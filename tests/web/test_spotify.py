@@ -12,12 +12,13 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from companion_web import create_app
+from companion_web import create_app, serve
 from device.board import Board
 from device.config import Web
 from device.spotify import Session
 from tests.fakes.spotify import CLIENT_ID, Clock, SpotifyServer, State, standing
 from tests.spotify.house import agree, session
+from tests.web.chromium import chromium, missing
 
 HOME = "http://127.0.0.1:8765"
 
@@ -115,6 +116,25 @@ def test_another_site_presses_nothing(action: str, client: FlaskClient, made: Se
     assert answer.status_code == 403
     assert (made.status().client_id, made.speaker) == ("", "")
     assert client.get("/spotify", base_url="http://evil.example").status_code == 403
+
+
+@pytest.mark.skipif(bool(missing()), reason=f"not installed: {missing()}")
+def test_a_browser_that_runs_no_script_connects_an_account(made: Session, tmp_path: Path) -> None:
+    app = create_app(Board(), lambda _: None, Web(), itertools.count(1.0).__next__, made)
+    page = serve(app, "127.0.0.1", 0)
+    try:
+        with chromium(tmp_path / "profile") as browser:
+            browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+            browser.get(f"{page.address}/spotify")
+            browser.find_element("id", "client_id").send_keys(CLIENT_ID)
+            browser.find_element("css selector", "form[action$=begin] button").click()
+            pasted = agree(browser.find_element("id", "link").get_attribute("href"))
+            browser.find_element("id", "pasted").send_keys(pasted)
+            browser.find_element("css selector", "form[action$=finish] button").click()
+            assert browser.find_element("id", "account").text == "Made-up listener"
+            assert browser.find_element("id", "reconnect-by").text == "18 May 2027"
+    finally:
+        page.stop()
 
 
 def test_without_spotify_there_is_no_such_page() -> None:

@@ -62,11 +62,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _greeting(server: SpotifyServer, control: HttpPort) -> str:
     return "\n".join(
         (
-            f"Web API    {server.api}",
-            f"log in     {server.authorize_url}",
-            f"tokens     {server.token_url}",
-            f"client id  {CLIENT_ID}",
-            f"control    {control.address}/fake  (curl it, or see --help)",
+            "settings of Attune for it:\n",
+            '[music]\nplayer = "spotify"\n',
+            f'[spotify]\nclient_id = "{CLIENT_ID}"\napi = "{server.api}"\naccounts = "{server.address}/"\n',
+            f"tell it what to do: {control.address}/fake  (curl it, or see --help)",
         )
     )
 
