@@ -284,10 +284,14 @@ class Appliance:
         player, note = self._player()
         local = player.local if isinstance(player, Either) else player
         worker.works(note)
+        obeyed = True
         try:
             while not worker.stopping.is_set():
                 worker.beat()
-                self._obey(player, self._orders.get(TURN_S))
+                if order := self._orders.get(TURN_S):
+                    refused_before, obeyed = not obeyed, self._obeyed(player, order)
+                    if refused_before and obeyed:
+                        worker.works(note)
                 if isinstance(local, SilentPlayer):
                     local.advance(time.monotonic())
         finally:
@@ -367,14 +371,14 @@ class Appliance:
                     if worker.name == control.target:
                         worker.nudge()
 
-    def _obey(self, player: Player, control: Control | None) -> None:
-        if control is None:
-            return
+    def _obeyed(self, player: Player, order: Control) -> bool:
         try:
-            obey(player, control)
+            obey(player, order)
         except PlayerError as error:
             log.warning("player: %s", error)
             self._tell(Health(time.monotonic(), "player", "degraded", str(error)))
+            return False
+        return True
 
     def _estimated(self, estimate: Estimate) -> None:
         self._inbox.put(estimate)

@@ -172,7 +172,8 @@ def test_moods_change_and_spotify_plays_what_fits_then_fails_in_every_way_and_re
             eventually(lambda: re.search(said, house.health()), 10, f"{said}, not {house.health()}")
             mends()
             house.hears("happy" if mood != "happy" else "sad", "spotify")
-            eventually(lambda: house.health().startswith("works"), 10, f"it works again: {house.health()}")
+            eventually(lambda: house.health().startswith("works"), 10, "Spotify works again")
+            eventually(lambda: house.health("player").startswith("works"), 10, "so does the player")
 
         wake = lambda: house.press("wake")  # noqa: E731 - said in one word below
         fails(

@@ -31,6 +31,8 @@ CHOSEN_S: Final = 600.0
 REST_S: Final = 120.0
 """Seconds for which Spotify is left alone after its speaker failed."""
 
+LONGEST_WAIT_S: Final = 60.0
+
 KEPT: Final = "Kept by Attune"
 """How playlists of ours are described, so that they are known again."""
 
@@ -235,7 +237,7 @@ class SpotifyPlayer:
         while not self._stopping.is_set():
             with self._lock:
                 due_at = min(self._look_at, self._line.ends_at())
-            self._news.wait(None if due_at == math.inf else max(0.0, due_at - self._clock()))
+            self._news.wait(min(LONGEST_WAIT_S, max(0.0, due_at - self._clock())))
             self._news.clear()
             if self._stopping.is_set():
                 return
@@ -314,8 +316,11 @@ class SpotifyPlayer:
             elapsed_s=line.position_s(now),
         )
         if self._told is None or replace(self._told, at=now, elapsed_s=state.elapsed_s) != state:
-            self._told = state
-            self._tell(state)
+            try:
+                self._tell(state)
+                self._told = state
+            except OverflowError as error:  # the next change will tell
+                log.error("spotify: nobody takes the news that it has %s: %s", state.status, error)
 
 
 def _ours(playlists: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -52,6 +52,8 @@ class Kept(Struct, frozen=True):
     client_id: str = ""
     speaker: str = ""
     grant: Grant | None = None
+    ended: str = ""
+    """Why the last consent is over, and what to do."""
 
 
 class Safe:

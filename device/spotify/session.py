@@ -77,7 +77,6 @@ class Session:
         self._unsaved: Ledger | None = None
         self._away = FIRST_AWAY
         self._attempt: signin.Attempt | None = None
-        self._trouble = ""
         self._client: Any = None
 
     # -- connecting an account -----------------------------------------------------------------------------------------
@@ -99,8 +98,7 @@ class Session:
         code = self._spent(signin.code_of, pasted, attempt, self._clock())
         with self._lock:
             grant = signin.exchange(attempt, code, self.now())  # type: ignore[arg-type]  # code_of refuses None
-            self._safe.put(msgspec.structs.replace(self._safe.get(), grant=grant))
-            self._trouble = ""
+            self._safe.put(msgspec.structs.replace(self._safe.get(), grant=grant, ended=""))
             self.wake()
             name = self.ask(_name)
             kept = self._safe.get()
@@ -124,8 +122,8 @@ class Session:
         """Delete all that is kept of the account, as Spotify's terms ask when people disconnect."""
         with self._lock:
             kept = self._safe.get()
-            self._safe.put(msgspec.structs.replace(kept, grant=None))
-            self._trouble, self._attempt = "", None
+            self._safe.put(msgspec.structs.replace(kept, grant=None, ended=""))
+            self._attempt = None
 
     def choose(self, speaker: str) -> None:
         """Keep which speaker is to play; empty for the one of the settings."""
@@ -164,6 +162,7 @@ class Session:
         if closed := self._closed(self._ledger(), self.now(), urgent):
             raise SpotifyError(closed)
         self._grant()
+        signin.need_spotipy()
 
     def rest(self, seconds: float, why: str) -> None:
         """Ask nothing for a while, for a reason that people can mend: a speaker that is not there."""
@@ -198,7 +197,7 @@ class Session:
 
     def _condition(self, kept: Kept, ledger: Ledger, now: datetime) -> tuple[Condition, str]:
         if kept.grant is None:
-            return "missing", self._trouble or self._unconnected(kept)
+            return "missing", self._unconnected(kept)
         if closed := self._closed(ledger, now):
             return "degraded", closed
         by = f"{kept.grant.reconnect_by:%d %B %Y}"
@@ -224,6 +223,8 @@ class Session:
 
     def _unconnected(self, kept: Kept) -> str:
         how = "open Spotify on the page, or run `attune spotify connect`"
+        if kept.ended:
+            return f"{kept.ended}: {how}"
         if not self._client_id(kept):
             return f"Spotify is not set up: {how}; docs/spotify.md begins with the app that it needs"
         return f"no account is connected: {how}"
@@ -236,7 +237,7 @@ class Session:
     def _grant(self) -> Grant:
         kept = self._safe.get()
         if kept.grant is None:
-            raise SpotifyError(self._trouble or self._unconnected(kept))
+            raise SpotifyError(self._unconnected(kept))
         return kept.grant
 
     def _fresh(self, grant: Grant) -> Grant:
@@ -246,8 +247,7 @@ class Session:
         try:
             fresh = signin.refresh(self.settings, grant, self.now())
         except SignInError as error:
-            self._safe.put(msgspec.structs.replace(self._safe.get(), grant=None))
-            self._trouble = str(error)
+            self._safe.put(msgspec.structs.replace(self._safe.get(), grant=None, ended=str(error)))
             raise SpotifyError(str(error)) from error
         except SpotifyError as error:
             self._is_away(str(error))

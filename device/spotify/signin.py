@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import importlib.util
 import logging
 import re
 import secrets
@@ -50,6 +51,7 @@ def begin(settings: Spotify, client_id: str, at: float) -> Attempt:
             "Spotify needs the client ID of an app of yours, letters and digits: make one at "
             "developer.spotify.com/dashboard (docs/spotify.md, step 1)"
         )
+    need_spotipy()
     manager = _manager(settings, client_id)
     state = secrets.token_urlsafe(24)
     return Attempt(client_id, state, at + OPEN_S, manager, manager.get_authorize_url(state=state))
@@ -100,7 +102,7 @@ def refresh(settings: Spotify, grant: Grant, now: datetime) -> Grant:
     except spotipy.SpotifyOauthError as error:
         if error.error in ("invalid_grant", "invalid_client"):
             raise SignInError(
-                f"Spotify has ended the consent of {grant.consented_at:%d %B %Y} ({reason_of(error)}): "
+                f"Spotify has ended the consent of {grant.consented_at:%d %B %Y} ({reason_of(error)}); "
                 "connect the account again"
             ) from error
         raise SpotifyError(away(error)) from error
@@ -124,6 +126,12 @@ def renewed(grant: Grant, token: Mapping[str, Any], now: datetime) -> Grant:
 def is_fresh(grant: Grant, now: datetime) -> bool:
     """Whether the access token can still be used, as far as this machine's clock tells."""
     return LEAST_LIFE < grant.expires_at - now < LONGEST_LIFE
+
+
+def need_spotipy() -> None:
+    """Raises SpotifyError where the library is not installed; does not import it."""
+    if importlib.util.find_spec("spotipy") is None:
+        raise SpotifyError("spotipy is not installed; `make setup` installs it, or pip install 'attune[spotify]'")
 
 
 def away(error: Exception) -> str:

@@ -132,7 +132,8 @@ def test_tokens_are_renewed_by_themselves_until_the_six_months_are_over(
     clock.forward(days=30)
     with pytest.raises(SpotifyError, match=r"ended the consent of 18 November 2026 .*connect the account again"):
         made.ask(who)
-    assert made.status().condition == "missing"
+    again = session(server, clock, tmp_path).status()
+    assert (again.condition, "has ended the consent" in again.message) == ("missing", True)
     assert json.loads((tmp_path / "spotify.json").read_text())["grant"] is None
     seen = len(server.state.seen)
     with pytest.raises(SpotifyError, match="connect the account again"):
@@ -316,3 +317,14 @@ def test_a_folder_that_cannot_be_written_still_counts(server: SpotifyServer, clo
     made.ask(who)
     with pytest.raises(SpotifyError, match="all 2 requests"):
         made.ask(who)
+
+
+def test_without_spotipy_it_says_what_to_install(
+    server: SpotifyServer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = connected(server, clock, tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SpotifyError, match=r"pip install 'attune\[spotify\]'"):
+        made.ask(who)
+    with pytest.raises(SpotifyError, match="spotipy is not installed"):
+        made.begin()
