@@ -199,7 +199,7 @@ class Appliance:
         dj = Dj(sources, music, rng, taste)
         self._sinks += [dj, taste]
         self._work("library", keep_up(url, music_folder(self._config)))
-        self._work("taste", lambda worker: self._tend(taste, store, worker))
+        self._work("learning", lambda worker: self._tend(taste, store, worker))
         self._work(
             "dj", closing(closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close), lists.close)
         )
@@ -269,7 +269,7 @@ class Appliance:
                 taste.tend()
             except TreeError as error:  # taste goes on without the tree
                 log.warning("%s", error)
-                self._tell(Health(time.monotonic(), "taste", "degraded", str(error)))
+                self._tell(Health(time.monotonic(), "learning", "degraded", str(error)))
 
     def _open_voice(self) -> Callable[[Sound], Iterable[Estimate]]:
         voice = open_voice(self._config)

@@ -93,6 +93,29 @@ def test_a_listener_labels_a_moment_and_is_forgotten(tmp_path: Path, broker: Bro
     assert "zanzibara" not in daemon.said().lower()
 
 
+def test_a_like_is_the_listeners_over_a_restart_until_they_are_forgotten(
+    tmp_path: Path, broker: Broker, demo_library: Path
+) -> None:
+    absent = '[camera]\nsource = "none"\n[microphone]\ndevice = "none"'
+    absent += '\n[policy]\ndwell_s = 1\nquiet_from = "00:00"\nquiet_until = "00:00"'
+    settings = f'[music]\nplayer = "silent"\nfolder = "{demo_library}"\n{absent}'
+    daemon = Daemon(tmp_path, settings, demo=False, mqtt=f"mqtt://127.0.0.1:{broker.port}")
+    with daemon:
+        daemon.wait_for("text: works")
+        broker.publish("attune/livingroom/listener/set", "Zanzibara")
+        daemon.wait_for("setting: listener")
+        broker.publish("attune/livingroom/say/set", "I am so happy that you came home!")
+        daemon.wait_for("player: playing", 60)
+        broker.publish("attune/livingroom/like/set", "PRESS")
+        daemon.wait_for("taste: works: a like is kept")
+    assert b"zanzibara" in kept(daemon)
+    with daemon:
+        daemon.wait_for("text: works", after=len(daemon.said()) - 1)
+        broker.publish("attune/livingroom/forget/set", "zanzibara")
+        eventually(lambda: b"zanzibara" not in kept(daemon), 15, "no byte of the name is left")
+    assert "Traceback" not in daemon.said()
+
+
 def kept(daemon: Daemon) -> bytes:
     return b"".join(path.read_bytes() for path in daemon.state.rglob("*") if path.is_file())
 
