@@ -17,7 +17,7 @@ from device.music.listing import SOURCE as LIST
 from device.music.places import OWNER, of_tags
 from device.pipeline import TURN_S, Body, Worker
 from device.signals import Track
-from device.store.catalogue import PAGE, Entry, Tracks
+from device.store.catalogue import LOT, Entry, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -213,19 +213,19 @@ def _count(looked: Looked, entry: Entry, tell: Callable[[str], None]) -> None:
 def take(tracks: Tracks, rows: Iterable[Entry | Problem]) -> Taken:
     """Take in the rows of a list: those with a known uri change what is known there, all tell of files of their song.
 
-    Every page of rows is written whole or not at all; so what came before an error or a stop stays, and to import the
+    Every lot of rows is written whole or not at all; so what came before an error or a stop stays, and to import the
     same list again changes nothing that is there. Raises StoreError.
     """
     taken = Taken()
-    for page in _batches(rows, PAGE):
-        problems = [row for row in page if isinstance(row, Problem)]
+    for lot in _batches(rows, LOT):
+        problems = [row for row in lot if isinstance(row, Problem)]
         taken.refused += len(problems)
         taken.problems = (*taken.problems, *problems)[:MOST_TOLD]
-        _take_page(tracks, {row.track.uri: row for row in page if isinstance(row, Entry)}, taken)
+        _take_lot(tracks, {row.track.uri: row for row in lot if isinstance(row, Entry)}, taken)
     return taken
 
 
-def _take_page(tracks: Tracks, rows: Mapping[str, Entry], taken: Taken) -> None:
+def _take_lot(tracks: Tracks, rows: Mapping[str, Entry], taken: Taken) -> None:
     known = tracks.get(rows.keys())
     merged = {uri: _merged(known[uri], row) if uri in known else _named(row) for uri, row in rows.items()}
     changed = {uri: entry for uri, entry in merged.items() if uri not in known or row_of(entry) != row_of(known[uri])}
