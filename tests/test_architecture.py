@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.music.upkeep": SEAMS | {"device.store", "device.music"},
     "device.music.places": PURE | {"device.music.genres", "device.music.genre_places"},
     "device.music.spotify": PURE | {"device.ports", "device.music.genres", "device.spotify"},
-    "device.music.lyric_files": set(),
+    "device.music.lyric_files": {"device.music.folder"},
     "device.music.lyrics": {
         *("device.signals", "device.config", "device.music.lyric_files", "device.music.trees"),
         *("device.inference.manifest", "device.inference.senses", "device.inference.text"),

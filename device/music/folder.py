@@ -170,7 +170,7 @@ def _opened(path: Path) -> Any:
         raise UnplayableError(_REFUSED if refused else _NO_AUDIO) from error
     except OSError as error:
         raise UnplayableError(_REFUSED if isinstance(error, PermissionError) else str(error)) from error
-    except _BUGS as error:
+    except TAG_BUGS as error:
         raise UnplayableError(_NO_AUDIO) from error
     if file is None or not getattr(file.info, "length", 0.0):
         raise UnplayableError(_NO_AUDIO)
@@ -179,7 +179,7 @@ def _opened(path: Path) -> Any:
     return file
 
 
-_BUGS: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, struct.error)
+TAG_BUGS: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, EOFError, struct.error)
 """What mutagen lets through from files that are damaged in ways that it does not foresee."""
 _NO_AUDIO: Final = "no readable audio; copy it again"
 _REFUSED: Final = "it may not be read; change its permissions"

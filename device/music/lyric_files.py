@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from device.music.folder import TAG_BUGS
+
 SIDE_CARS: Final = (".lrc", ".txt")
 """Files with lyrics, of the same name as the track but for this ending; the first that has words counts."""
 
@@ -94,7 +96,7 @@ def _tagged(track: Path) -> Lyrics | None:
 
     try:
         file = mutagen.File(track)
-    except (mutagen.MutagenError, OSError):
+    except (mutagen.MutagenError, OSError, *TAG_BUGS):
         return None
     tags: Mapping[str, Any] = (file.tags if file is not None else None) or {}
     words = max((_text(tags[key]) for key in _keys(tags)), key=len, default="")
@@ -154,7 +156,7 @@ _STAMP: Final = re.compile(r"\[\s*-?(\d{1,3}):(\d{1,2}(?:\.\d{1,3})?)[:.\d]*\s*\
 """A time of an .lrc, "[01:02.34]"; programs write wrong ones, too, with the bracket left open or with hundredths after
 a colon."""
 _WORD_STAMP: Final = re.compile(r"<\s*\d{1,3}:\d{1,2}[:.\d]*\s*>")
-_ABOUT: Final = re.compile(r"^\s*\[\s*[a-z#]{1,10}\s*:.*$", re.IGNORECASE | re.MULTILINE)
+_ABOUT: Final = re.compile(r"^[^\S\n]*\[\s*[a-z#]{1,10}\s*:.*$", re.IGNORECASE | re.MULTILINE)
 """A line of an .lrc about the song: "[ar:Artist]"."""
 _IN_BRACKETS: Final = re.compile(r"\[[^\]\n]*\]?|\{[^}\n]*\}")
 _PART: Final = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,22 @@ def test_a_track_without_lyrics_has_none(track: Path, tmp_path: Path) -> None:
     assert find(tmp_path / "empty.mp3") is None
     (tmp_path / "noise.mp3").write_bytes(os.urandom(5000))
     assert find(tmp_path / "noise.mp3") is None
+
+
+@pytest.mark.parametrize("kind", [".mp3", ".flac", ".ogg"])
+def test_damaged_files_hold_what_can_be_read_of_them(recordings: dict[str, Path], tmp_path: Path, kind: str) -> None:
+    from mutagen.id3 import USLT
+
+    path = Path(shutil.copy(recordings[kind], tmp_path))
+    words = {"USLT::eng": USLT(encoding=3, lang="eng", text=WORDS)} if kind == ".mp3" else {"lyrics": WORDS}
+    data, rng = tagged(path, **words).read_bytes(), np.random.default_rng(1)
+    for _ in range(200):  # each of which mutagen reads or gives up, as it does or by mistake
+        broken = bytearray(data)
+        for place in rng.integers(0, 1000, 3):
+            broken[place] = rng.integers(256)
+        path.write_bytes(broken[: rng.integers(len(data))] if rng.random() < 0.2 else broken)
+        found = find(path)
+        assert found is None or found.where == "tags"
 
 
 # -- beside the track --------------------------------------------------------------------------------------------------
@@ -237,3 +254,11 @@ def test_songs_are_not_taken_for_instrumental(text: str) -> None:
 
 def test_a_megabyte_is_read_in_part() -> None:
     assert len(sung("la la la\n" * 120_000)) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize("unit", ["\n ", "[", "[a:", "<1:", " (", "[00:00]", "x1", "chorus ", "(repeat "])
+def test_no_text_takes_long(unit: str) -> None:
+    started = time.process_time()
+    sung(unit * MOST_CHARACTERS)
+    is_instrumental(unit * MOST_CHARACTERS)
+    assert time.process_time() - started < 0.5
