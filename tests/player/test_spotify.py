@@ -14,7 +14,7 @@ from device.player.either import Either
 from device.player.librespot import Librespot
 from device.player.silent import SilentPlayer
 from device.player.spotify import SpotifyPlayer
-from device.player.spotify_speaker import ConnectSpeaker, LocalSpeaker
+from device.player.spotify_speaker import ConnectSpeaker, LocalSpeaker, Speakers
 from device.signals import PlayerError, PlayerState, Queue, Track
 from device.spotify import Session, SpotifyError
 from tests.fakes.librespot import LibrespotServer
@@ -392,6 +392,24 @@ def test_what_people_do_in_their_app_is_told_at_once(
     until(lambda: len(receiver.requests) > asked)  # it was looked at
     receiver.transfer_away()
     diary.wait_for(lambda state: state.status == "paused")
+
+
+def test_people_change_between_the_box_and_a_speaker_while_it_runs(
+    receiver: LibrespotServer, server: SpotifyServer, session: Session, clock: Clock, diary: Diary
+) -> None:
+    session.choose("Attune")
+    speakers = Speakers(session, LocalSpeaker(Librespot(receiver.address), "Attune"), time.monotonic)
+    player = SpotifyPlayer(speakers, session, diary)
+    try:
+        player.play(Queue(0.0, WEATHER, "a test"))
+        assert diary.playing("Rain").device == "Attune"
+        assert receiver.device()["is_active"]
+        session.choose("Kitchen")
+        player.play(queue(server, 0))
+        assert diary.playing("Song 0").device == "Kitchen"
+        assert heard(server) == ("Song 0", "Kitchen")
+    finally:
+        player.close()
 
 
 def test_an_account_without_audio_keys_is_told(

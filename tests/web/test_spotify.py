@@ -21,6 +21,7 @@ from tests.spotify.house import agree, session
 from tests.web.chromium import chromium, missing
 
 HOME = "http://127.0.0.1:8765"
+BOUNCE = Path(__file__).parents[2] / "provisioning" / "spotify-bounce.html"
 
 
 @pytest.fixture
@@ -135,6 +136,30 @@ def test_a_browser_that_runs_no_script_connects_an_account(made: Session, tmp_pa
             assert browser.find_element("id", "reconnect-by").text == "18 May 2027"
     finally:
         page.stop()
+
+
+@pytest.mark.skipif(bool(missing()), reason=f"not installed: {missing()}")
+def test_the_bounce_page_leads_on_with_code_and_state_alone(made: Session, tmp_path: Path) -> None:
+    with chromium(tmp_path / "profile") as browser:
+        browser.get(f"{BOUNCE.as_uri()}?code=a%26b&state=s%2Ft&other=%3Cscript%3E")
+        on = browser.find_element("id", "on")
+        assert on.get_attribute("href") == f"{HOME}/spotify/back?code=a%26b&state=s%2Ft"
+        assert on.is_displayed()
+        assert (
+            browser.find_element("id", "address")
+            .get_property("value")
+            .endswith("?code=a%26b&state=s%2Ft&other=%3Cscript%3E")
+        )
+        assert "?" not in browser.current_url
+        browser.get(BOUNCE.as_uri())
+        assert not browser.find_element("id", "on").is_displayed()
+
+
+def test_an_https_bounce_page_is_a_redirect_like_any_other(server: SpotifyServer, clock: Clock, tmp_path: Path) -> None:
+    made = session(server, clock, tmp_path, redirect="https://someone.example/bounce.html")
+    pasted = agree(made.begin())
+    assert pasted.startswith("https://someone.example/bounce.html?code=")
+    assert made.finish(pasted) == "Made-up listener"
 
 
 def test_without_spotify_there_is_no_such_page() -> None:
