@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from device.music.genres import GENRES, genres_for
 from device.music.simulated import TABLE
 from device.music.taste import A_TREE, MOST_GENRES, WEIGHTS, Taste
-from device.music.taste_tree import Lesson, TreeError, grow
+from device.music.taste_tree import NAMES, Lesson, TreeError, grow
 from device.music.trees import Trees
 from device.reactions import FINISH, LIKE, SKIP
 from device.signals import EMOTIONS, EVERYONE, ROOM, Context, Emotion, Mood, Reaction, ReactionKind, Strategy, Track
@@ -210,6 +210,8 @@ def test_how_the_mood_moved_counts_for_the_strategy_alone() -> None:
     told = taste.export()["listeners"]["ada"]
     assert told["genres"] == told["tracks"] == {}
     assert list(told["strategies"]) == ["lift"]
+    taste.learn([reaction("moved", song("jazz"), here(strategy="lift"))] * A_TREE)
+    assert not taste.tend()
 
 
 def test_forgetting_one_and_all() -> None:
@@ -336,6 +338,15 @@ def test_a_tree_grows_after_enough_reactions_and_again_after_as_many_more() -> N
         taste.offer(one)
         taste.tend()
     assert grown == [A_TREE, 2 * A_TREE]
+
+
+def test_the_tree_knows_a_genre_from_its_first_reaction_on() -> None:
+    seen: list[Lesson] = []
+    taste = Taste(seed=1, grow=lambda lessons: (seen.extend(lessons), grow(lessons))[1])
+    for one in lover("polka", count=A_TREE // 2, others=["zouk"]):
+        taste.offer(one)
+    assert taste.tend()
+    assert all(sum(lesson.row[len(NAMES) :]) == 1.0 for lesson in seen)
 
 
 def test_a_tree_that_cannot_be_grown_is_told_once_and_taste_goes_on() -> None:
