@@ -107,8 +107,9 @@ def _add_library(commands) -> None:  # type: ignore[no-untyped-def]
     take.add_argument("path", type=Path, metavar="FILE")
     give = _command(actions, "export", _library_export, "write all tracks as a list: .json, .jsonl, else CSV")
     give.add_argument("path", type=Path, metavar="FILE", help="- writes CSV to standard output")
-    remove = _command(actions, "remove", _library_remove, "forget one track")
-    remove.add_argument("uri", metavar="URI")
+    remove = _command(actions, "remove", _library_remove, "forget one track, or all files that are gone")
+    remove.add_argument("uri", nargs="?", default="", metavar="URI")
+    remove.add_argument("--gone", action="store_true", help="all files that are not there now")
 
 
 def _add_spotify(commands) -> None:  # type: ignore[no-untyped-def]
@@ -282,7 +283,7 @@ def _library_export(config: Config, arguments: argparse.Namespace) -> int:
 def _library_remove(config: Config, arguments: argparse.Namespace) -> int:
     from device.library import remove
 
-    return remove(config, arguments.uri, sys.stdout)
+    return remove(config, arguments.uri, arguments.gone, sys.stdout)
 
 
 def _library_demo(config: Config, arguments: argparse.Namespace) -> int:

@@ -53,8 +53,6 @@ def scan_folder(config: Config, within: Path | None, again: bool, out: TextIO, e
             problems: list[str] = []
             with _bar("tags") as bar:
                 looked = update(tracks, folder, problems.append, lambda seen: bool(bar.update(seen - bar.n) or True))
-            if looked.files:
-                tracks.remove_source(GONE)
             with _bar("sound and words", tracks.count_unscanned("" if again else MARK, prefix)) as bar:
                 done = scan(tracks, folder, _readers(config, ear), bar.update, within=prefix, again=again)
     except KeyboardInterrupt:
@@ -71,11 +69,8 @@ def _tell_scan(looked: Looked, done: Scanned, problems: Sequence[str], out: Text
     for kind, reason in done.failed.items():
         print(f"no {kind}: {reason}", file=out)
     told = ", ".join(f"{kind} of {count}" for kind, count in done.told.items()) or "nothing new"
-    print(
-        f"{looked.files} files, {looked.fresh} new or changed, {looked.broken} newly found that cannot be played;"
-        f" {done.files} scanned: {told}",
-        file=out,
-    )
+    changes = f"{looked.fresh} new or changed, {looked.gone} gone, {looked.broken} newly found that cannot be played"
+    print(f"{looked.files} files, {changes}; {done.files} scanned: {told}", file=out)
     return int(bool(problems or done.failed))
 
 
@@ -157,13 +152,16 @@ def status(config: Config, out: TextIO) -> int:
     return 0
 
 
-def remove(config: Config, uri: str, out: TextIO) -> int:
-    """Forget one track; a file that is still there is found again."""
+def remove(config: Config, uri: str, gone: bool, out: TextIO) -> int:
+    """Forget one track, or with `gone` all files that are not there now; a file that is there is found again."""
     with _catalogue(config) as tracks:
-        if not tracks.get([uri]):
-            print(f"{uri}: not in the catalogue", file=out)
+        if gone:
+            print(f"{tracks.remove_source(GONE)} files that were not there are forgotten", file=out)
+        elif not tracks.get([uri]):
+            print(f"{uri}: not in the catalogue" if uri else "remove what? Give a uri, or --gone", file=out)
             return 1
-        tracks.remove([uri])
+        else:
+            tracks.remove([uri])
     return 0
 
 
@@ -171,7 +169,7 @@ _SOURCES: Final = {
     "folder": "files of the music folder",
     "list": "from lists",
     BROKEN: "files that cannot be played",
-    GONE: "files that are not there now",
+    GONE: "files that are not there now; `attune library remove --gone` forgets what was heard in them",
 }
 
 

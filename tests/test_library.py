@@ -81,20 +81,23 @@ def scanned(config: str, within: Path | None = None, again: bool = False) -> tup
     return scan_folder(load(Path(config)), within, again, out, Ear((sys.executable, "-c", HUMS))), out.getvalue()
 
 
-def test_a_scan_tells_what_it_did_and_forgets_what_is_gone(
+def test_a_scan_tells_what_it_did_and_what_is_gone_can_be_forgotten(
     config: str, music: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert scanned(config, music / "b") == (
         1,
         "bad.mp3: the file is empty; copy it again\n"
-        "3 files, 2 new or changed, 1 newly found that cannot be played; 1 scanned: sound of 1\n",
+        "3 files, 2 new or changed, 0 gone, 1 newly found that cannot be played; 1 scanned: sound of 1\n",
     )
     (music / "a.ogg").unlink()
     end = "0 newly found that cannot be played; 0 scanned: nothing new\n"
-    assert scanned(config) == (0, f"2 files, 0 new or changed, {end}")
+    assert scanned(config) == (0, f"2 files, 0 new or changed, 1 gone, {end}")
     assert run(config, "show", "c.ogg") == 0
     assert "sound        +0.50 -0.50 +-0.20  hums" in capsys.readouterr().out
+    assert run(config, "remove", "--gone") == 0
+    assert capsys.readouterr().out == "1 files that were not there are forgotten\n"
     assert run(config, "show", "a.ogg") == 1
+    assert run(config, "remove") == 1
     assert scanned(config, again=True)[1].endswith("1 scanned: sound of 1\n")
     with pytest.raises(ConfigError, match="is not in the music folder"):
         scanned(config, music.parent)

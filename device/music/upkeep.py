@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 GONE: Final = "gone"
-"""The source of a file that is not there any more; what was heard in it is kept until a scan, in case it comes back."""
+"""The source of a file that is not there now; what was heard in it is kept, as its disk may come back."""
 OF_TAGS: Final = frozenset({"mood", "genre"})
 OF_LISTS: Final = frozenset({OWNER, LIST, LISTED_MOOD})
 """Readings that outlive a change of the file."""
