@@ -26,6 +26,7 @@ from device.inference.network import open_network
 from device.inference.senses import open_detector, open_face, open_text, open_voice, spec
 from device.inference.text import clean, load_tokenizer
 from device.inference.voice import SileroDetector
+from device.music.lyrics import open_lyrics
 from device.sensors.media import decode_picture, decode_sound
 from device.signals import EMOTIONS, Estimate, Image, Utterance
 from models.training import text_reference
@@ -38,6 +39,7 @@ FORBIDDEN = ("librosa", "sklearn")
 DAEMON_S = 45.0
 IDLE_S = 15.0
 SENTENCE = "I cannot believe that you came all this way just to see me, thank you so very much my dear old friend!"
+SONG = "\n\n".join("\n".join(f"{SENTENCE} {verse} times {line}" for line in range(4)) for verse in range(6))
 
 
 def timed(step: Callable[[], Any], runs: int) -> dict[str, float]:
@@ -104,6 +106,11 @@ def text_steps(runs: int) -> dict[str, Any]:
         "text: judge, with tokens": timed(lambda: text.judge_text(SENTENCE), runs),
         "text: tokens": len(tokenizer.encode(clean(SENTENCE)).ids),
     }
+
+
+def lyrics_step(runs: int) -> dict[str, Any]:
+    lyrics = open_lyrics(Config())
+    return {"lyrics: judge a song of six verses": timed(lambda: lyrics.judge(SONG), runs)}
 
 
 def ratios(folder: Path, runs: int) -> dict[str, float]:
@@ -230,6 +237,7 @@ def main() -> int:
             | face_steps(runs)
             | voice_steps(runs)
             | text_steps(runs)
+            | lyrics_step(runs)
             | ratios(Path(folder), runs)
             | fuse_step(runs)
             | daemon(Path(folder))
