@@ -62,7 +62,7 @@ from device.signals import (
 )
 from device.spotify import Session
 from device.spotify.watch import watch
-from device.store import Store
+from device.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class Appliance:
         kept = store.settings()
         config = with_kept(self._config, kept)
         listeners = known_listeners(config, kept, store.moments(), self._models())
-        brain = make_brain(config, listeners)
+        brain = make_brain(config, listeners, _last_decision(store))
         self._tell_settings(config, listeners.present)
 
         def think(worker: Worker) -> None:
@@ -416,3 +416,10 @@ class Appliance:
             f"page at http://{self._config.web.host}:{self._config.web.port}" if self._config.web.enabled else "no page"
         )
         return f"{page}; moods at attune/{self._config.mqtt.device}/state"
+
+
+def _last_decision(store: Store) -> Decision | None:
+    try:
+        return next(iter(store.decisions(limit=1)), None)
+    except StoreError:  # the store itself tells why
+        return None

@@ -19,7 +19,7 @@ from device.inference.manifest import ModelSpec
 from device.listeners import Listeners as Known
 from device.listeners import with_moments
 from device.ports import Player
-from device.signals import ROOM, Control, Moment
+from device.signals import ROOM, Control, Decision, Moment
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,17 @@ def with_kept(config: Config, kept: Mapping[str, str]) -> Config:
     )
 
 
-def make_brain(config: Config, listeners: Known | None = None) -> Brain:
-    """A brain that has sensed nothing yet, with the rules of the settings."""
-    return Brain(fusion.Fusion(_fusion_rules(config.fusion)), policy.Policy(_policy_rules(config.policy)), listeners)
+def make_brain(config: Config, listeners: Known | None = None, last: Decision | None = None) -> Brain:
+    """A brain that has sensed nothing yet, with the rules of the settings.
+
+    `last` is what was decided before a restart: music that goes on after it is not changed for the same end.
+    """
+    decided = last.target if last else None
+    return Brain(
+        fusion.Fusion(_fusion_rules(config.fusion)),
+        policy.Policy(_policy_rules(config.policy), decided=decided),
+        listeners,
+    )
 
 
 def known_listeners(

@@ -7,10 +7,11 @@ import logging
 import msgspec
 import pytest
 
-from device.compose import known_listeners, with_kept
-from device.config import Config, Listeners
+from device.compose import known_listeners, make_brain, with_kept
+from device.config import Config, Listeners, Policy
 from device.inference.manifest import ModelSpec
-from device.signals import EVERYONE, ROOM
+from device.signals import EMOTIONS, EVERYONE, ROOM, Decision, Emotion, Estimate, Mood, PlayerState, Track
+from device.strategies import target_of
 from tests.moments import MODEL, Person
 
 VOICE = ModelSpec("voice.tflite", MODEL, "litert", "")
@@ -46,3 +47,20 @@ def test_moments_of_another_model_do_not_count_and_that_is_told(caplog: pytest.L
     assert known.moments == tuple(moments[1:])
     assert "1 of 2 labelled moments were made with another model and do not count; label new ones" in caplog.text
     assert "anna" not in caplog.text
+
+
+def decisions(feeling: Emotion) -> list[Decision]:
+    """What is decided in half a minute of a feeling, while music that was chosen for sadness goes on."""
+    config = msgspec.structs.replace(Config(), policy=Policy(dwell_s=2.0, quiet_from="00:00", quiet_until="00:00"))
+    sad = target_of("sad", "match")
+    brain = make_brain(config, last=Decision(0.0, Mood(0.0, "sad"), sad, "match", 40, "before the restart"))
+    out = brain.step(PlayerState(0.0, "playing", Track("a")))
+    scores = tuple(0.88 if emotion == feeling else 0.02 for emotion in EMOTIONS)
+    for second in range(30):
+        out += brain.step(Estimate(float(second), "face", scores, 0.9))  # type: ignore[arg-type]
+    return [event for event in out if isinstance(event, Decision)]
+
+
+def test_music_that_goes_on_after_a_restart_is_changed_for_another_end_only() -> None:
+    assert decisions("sad") == []
+    assert [decision.target.emotion for decision in decisions("happy")] == ["happy"]
