@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -38,7 +39,10 @@ class Ear:
 
     def _listen(self) -> None:
         while not self._done.is_set():
-            part = os.read(self._line, 65_536) if select.select([self._line], [], [], 0.2)[0] else b""
+            part = b""
+            if select.select([self._line], [], [], 0.2)[0]:
+                with contextlib.suppress(BlockingIOError):  # MPD empties the pipe itself when somebody seeks
+                    part = os.read(self._line, 65_536)
             if part and (self._heard or any(part)):
                 self._heard += part
             elif not part:

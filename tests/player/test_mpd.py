@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -28,6 +27,7 @@ from device.player.mpd_client import place_of
 from device.signals import PlayerError, Queue, Track
 from tests.fakes.pulse import SINK, PrivatePulse
 from tests.player.conftest import LIMIT_S, Stage, fill, needs_mpd, small_disk, tone
+from tests.player.ear import Ear
 
 pytestmark = needs_mpd
 
@@ -57,20 +57,8 @@ def other_client(player: MpdPlayer) -> Iterator[mpd.MPDClient]:
 
 def capture(fifo: Path, seconds: float) -> np.ndarray:
     """What comes out of MPD, n x 2 in -1..1, once it is no longer silent."""
-    line = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    heard, until = b"", time.monotonic() + LIMIT_S
-    try:
-        while len(heard) < seconds * 44_100 * 4:
-            assert time.monotonic() < until, "nothing came out of MPD"
-            if select.select([line], [], [], 0.2)[0]:
-                part = os.read(line, 65_536)
-                heard += part if heard or any(part) else b""
-                if not part:
-                    time.sleep(0.02)  # nobody writes yet: select says readable at once
-    finally:
-        os.close(line)
-    whole = heard[: len(heard) // 4 * 4]
-    return np.frombuffer(whole, "<i2").reshape(-1, 2) / 32_768.0
+    with Ear(fifo) as ear:
+        return ear.wait_for(seconds)
 
 
 def likeness(heard: np.ndarray, path: Path) -> float:
