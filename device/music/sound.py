@@ -83,7 +83,7 @@ class SoundPath:
         judged = [self.probabilities(one) for one in heard]
         quadrants, clusters = (np.mean([one[head] for one in judged], axis=0) for head in (0, 1))
         tempo_bpm = float(np.median([one.tempo_bpm for one in heard]))
-        return Sounding(reading(quadrants, tempo_bpm), tuple(quadrants), tuple(clusters), tempo_bpm)
+        return Sounding(reading(quadrants, tempo_bpm), tuple(quadrants.tolist()), tuple(clusters.tolist()), tempo_bpm)
 
     def probabilities(self, heard: Extract) -> tuple[Doubles, Doubles]:
         """Calibrated probabilities of QUADRANTS and of CLUSTERS for one window."""

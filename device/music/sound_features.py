@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.inference.features import mfcc, normalised, power_to_db
+from device.inference.features import RANGE_DB, mfcc, normalised, power_to_db
 from device.signals import Samples
 
 Floats = NDArray[np.float32]
@@ -27,6 +27,7 @@ BANDS: Final = 64
 LOWEST_HZ: Final = 30.0
 HIGHEST_HZ: Final = 10_000.0
 FLOOR_DB: Final = -80.0
+QUIETEST: Final = np.float32(1.0 - 50.0 / RANGE_DB)
 PITCH_HZ: Final = (65.0, 1_000.0)
 PITCH_PERCENTILES: Final = (5, 50, 95)
 CEPSTRA: Final = 20
@@ -102,16 +103,21 @@ def cepstra(power: Floats) -> tuple[Doubles, Doubles]:
 
 
 def picture(decibels: Doubles) -> Floats:
-    """What a network sees of a window: (FRAMES, BANDS), 1 for its loud frames' level and 0 from 60 dB below that on.
+    """A window as a picture: (FRAMES, BANDS), 1 for its loud frames' level and QUIETEST from 50 dB below that on.
 
-    The level of the recording cancels. A shorter window repeats itself until the picture is full.
+    The level of the recording cancels, and so does what a codec leaves out or adds far below what is heard: from 60 dB
+    on, Opus of 96 kbit/s would move answers half as much again. A shorter window repeats itself until the picture is
+    full.
     """
     frames = np.resize(decibels.T, (FRAMES, len(decibels)))
-    return normalised(10.0 ** (frames / 10.0))
+    return np.maximum(normalised(10.0 ** (frames / 10.0)), QUIETEST)
 
 
 def statistics(heard: Extract) -> Floats:
     """Numbers that tell of a window, none of which depends on the level of the recording; STATISTICS of them.
+
+    Chroma is sorted: which key a piece is in says nothing of its mood, and librosa's estimate of the tuning, which may
+    jump when a piece is encoded anew, moves all of it by half a step.
 
     The onset strength is not among them: with 64 kbit/s MP3 it moves by a standard deviation of all music, and it tells
     nothing that the changes of the bands do not.
@@ -122,7 +128,7 @@ def statistics(heard: Extract) -> Floats:
         _modulation(seen),
         *_timbre(seen),
         np.log2([*heard.pitch_hz, heard.tempo_bpm]),
-        heard.chroma,
+        np.sort(heard.chroma),
         _mode(heard.chroma),
     )
     return np.concatenate(parts).astype(np.float32)

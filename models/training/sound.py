@@ -30,6 +30,7 @@ FOLDS = 5
 SMOOTHING = 0.1
 MIXED = 0.4  # of the beta distribution that shares are drawn from in which two clips are mixed
 NOISE = 0.6  # standard deviations of each statistic that are added
+AS_THEY_ARE = 0.3  # share of clips that are trained with unchanged
 EXAMPLES = 400  # rows that set the ranges of quantization
 APART = 1e-3  # the most by which graph and network may differ
 
@@ -51,7 +52,7 @@ class SoundLesson:
     seed: int
 
     def __post_init__(self) -> None:
-        self._rows = torch.from_numpy(self.scales(self.clips.statistics)).to(device())
+        self._rows = torch.from_numpy(self.scales(self.clips.versions)).to(device())
         self._classes = torch.from_numpy(self.clips.classes).to(device())
         self._groups = {head: np.flatnonzero(self.clips.of(head) & ~self.kept) for head in HEADS}
         if empty := [head for head, group in self._groups.items() if not len(group)]:
@@ -84,7 +85,7 @@ class SoundLesson:
         """Accuracy on the kept clips of each head; the last epoch is taken, when the rate has come down to zero."""
         found = {}
         if self.kept.any():
-            logits = litert.as_numpy(net(self._rows[torch.from_numpy(np.flatnonzero(self.kept))]))
+            logits = litert.as_numpy(net(self._rows[0, torch.from_numpy(np.flatnonzero(self.kept))]))
             found = {head: answers(self.clips, self.kept, logits, head).accuracy() for head in HEADS}
         return {**found, "score": float(self._epoch)}
 
@@ -99,7 +100,8 @@ class SoundLesson:
         targets = functional.one_hot(self._classes[rows], count) * (1 - SMOOTHING) + SMOOTHING / count
         share = float(torch.distributions.Beta(MIXED, MIXED).sample())
         other = torch.randperm(len(rows), device=rows.device)
-        seen = self._rows[rows]
+        versions = torch.randint(0, len(self._rows), rows.shape) * (torch.rand(rows.shape) >= AS_THEY_ARE)
+        seen = self._rows[versions.to(rows.device), rows]
         seen = share * seen + (1 - share) * seen[other] + NOISE * torch.randn_like(seen)
         return seen, share * targets + (1 - share) * targets[other]
 
@@ -237,14 +239,15 @@ def _noted(clips: Clips, number: NDArray[np.int64], exact: Floats, small: Floats
 
 def compare(clips: Clips, plan: Plan, chosen: Any) -> None:
     """Measure what the network is compared with, by the same folds of artists."""
-    number = sound_data.folds(clips, chosen.folds)
+    noted: dict[str, Any] = {}
+    number = sound_data.folds(clips, chosen.folds or FOLDS)
     for name, judge in sound_baselines.BASELINES.items():
         logits = judge(clips, number, plan.epochs, chosen.seed)
         everything = np.ones(len(number), bool)
         found = {head: answers(clips, everything, logits, head).summary() for head in HEADS}
         print(f"{name}: {_told(clips, everything, logits)}", flush=True)
-        known = json.loads((chosen.out / "training.json").read_text(encoding="utf-8")).get("compared", {})
-        loop.note(chosen.out, {"compared": {**known, name: found}})
+        noted[name] = found
+        loop.note(chosen.out, {"compared": noted})
 
 
 def ship_it(out: Path, models: Path) -> None:
@@ -262,7 +265,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Train, quantize and write sound.tflite, or train the folds."""
     parser = loop.arguments("sound", __doc__, PLAN.epochs, PLAN.rate, PLAN.seed)
     parser.add_argument("--folds", type=int, default=0, help="train so many folds by artist")
-    parser.add_argument("--compare", action="store_true", help="with --folds: train what it is compared with, too")
+    parser.add_argument("--compare", action="store_true", help="train what it is compared with, by the same folds")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_EPOCHS} epochs: to see that all of it runs")
     parser.add_argument(
         "--ship", type=Path, nargs="?", const=Path("models"), help="put what lies in --out into models/"
@@ -277,12 +280,8 @@ def main(words: Sequence[str] | None = None) -> int:
         clips = sound_data.read(sound_data.folder_of(chosen.data))
         epochs = QUICK_EPOCHS if chosen.quick else chosen.epochs
         plan = replace(PLAN, epochs=epochs, rate=chosen.rate, seed=chosen.seed)
-        if not chosen.folds:
-            train(clips, plan, chosen)
-            return
-        train_folds(clips, plan, chosen)
-        if chosen.compare:
-            compare(clips, plan, chosen)
+        step = compare if chosen.compare else train_folds if chosen.folds else train
+        step(clips, plan, chosen)
 
     return loop.command("sound", work)
 

@@ -38,7 +38,7 @@ class Strength:
     roughness_db: float = 0.5
     tempo: float = 0.02
     pitch: float = 0.05
-    chroma: float = 0.03
+    chroma: float = 0.05
 
 
 def changed(heard: Extract, generator: np.random.Generator, strength: Strength = Strength()) -> Extract:

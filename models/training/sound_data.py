@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from device.music.sound import CLUSTERS, QUADRANTS
 from device.music.sound_features import FLOOR_DB, HOP_SAMPLES, POOLED, RATE_HZ, Extract, picture, statistics
 from models.training.errors import TrainingError
+from models.training.sound_augment import changed
 
 HEADS: Final[Mapping[str, tuple[str, ...]]] = {"quadrants": QUADRANTS, "clusters": CLUSTERS}
 CORPORA: Final[Mapping[str, tuple[str, str]]] = {"4q": ("quadrants", "Q"), "mirex": ("clusters", "Cluster ")}
@@ -20,6 +21,9 @@ CORPORA: Final[Mapping[str, tuple[str, str]]] = {"4q": ("quadrants", "Q"), "mire
 TEXTS: Final = ("corpus", "id", "label", "artist", "title", "tags", "genres")
 NEEDED: Final = ("tempo_bpm", "onset_mean", "onset_std", "f0_p5", "f0_p50", "f0_p95", "seconds")
 SPLIT_SEED: Final = 1
+VERSION_SEED: Final = 2
+VERSIONS = 8
+"""Of each clip: itself, and changed ones."""
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -29,15 +33,21 @@ Ints = NDArray[np.int64]
 class Clips:
     """One row a clip: what is measured of it, which head it teaches, its class there, and its artist.
 
-    `statistics` (n, STATISTICS), `pictures` (n, FRAMES, BANDS) 0..1.25, `table` (n, columns): the corpus's own figures.
+    `versions` (VERSIONS, n, STATISTICS): the clip as it is, then as other recordings of it might be; `pictures`
+    (n, FRAMES, BANDS); `table` (n, columns): the corpus's own figures.
     """
 
-    statistics: Floats
+    versions: Floats
     pictures: NDArray[np.float16]
     table: Floats
     heads: NDArray[np.str_]
     classes: Ints
     artists: NDArray[np.str_]
+
+    @property
+    def statistics(self) -> Floats:
+        """Of the clips as they are (n, STATISTICS)."""
+        return self.versions[0]
 
     def of(self, head: str) -> NDArray[np.bool_]:
         """Return which clips teach a head."""
@@ -54,7 +64,10 @@ def folder_of(data: Path) -> Path:
 
 
 def read(folder: Path) -> Clips:
-    """Read and measure all clips, as the device measures a file; TrainingError where the tables do not fit."""
+    """Read and measure all clips, as the device measures a file, in about a minute.
+
+    Raises TrainingError where the tables do not fit.
+    """
     import pandas
 
     table = pandas.read_parquet(folder / "clips.parquet")
@@ -68,7 +81,7 @@ def read(folder: Path) -> Clips:
     labels = [_label(row, folder) for row in rows]
     figures = table.drop(columns=[name for name in TEXTS if name in table]).fillna(0.0)
     return Clips(
-        np.stack([statistics(one) for one in heard]),
+        np.stack([[statistics(one) for one in version] for version in _versions(heard)]),
         np.stack([picture(one.decibels) for one in heard]).astype(np.float16),
         figures.to_numpy(np.float32),
         np.array([head for head, _ in labels]),
@@ -87,6 +100,13 @@ def folds(clips: Clips, count: int) -> Ints:
     for number, (_, kept) in enumerate(split):
         found[kept] = number
     return found
+
+
+def _versions(heard: Sequence[Extract]) -> Iterator[Sequence[Extract]]:
+    yield heard
+    generator = np.random.default_rng(VERSION_SEED)
+    for _ in range(VERSIONS - 1):
+        yield [changed(one, generator) for one in heard]
 
 
 def _extract(row: Mapping[Any, Any], mel: NDArray[np.uint8]) -> Extract:

@@ -6,7 +6,6 @@ import csv
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,8 +73,9 @@ def evaluate(data: Path, models: Path, plots_folder: Path) -> Findings:
 
 
 def demo_pieces() -> list[Floats]:
-    """The first part of each piece of the demo, as stereo samples (2, n) at the rate of a compact disc."""
-    return [demo.samples(replace(piece, form=piece.form[:1])).astype(np.float32) for piece in pieces()]
+    """The beginning of each piece of the demo, as stereo samples (2, n) at the rate of a compact disc."""
+    longest = round(PLAYED_S * sound_playback.SOURCE_HZ)
+    return [demo.samples(piece)[:, :longest].astype(np.float32) for piece in pieces()]
 
 
 def parity(folder: Path, file: Path) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _moved_table(moved: Sequence[Mapping[str, Any]]) -> Table:
     columns = ("change", "tracks", "mean", "95th percentile", "largest", "place, mean", "place, largest")
     note = (
         "Of each track, the probability (of nine) that moves most, and the larger move of valence and arousal (-1..1). "
-        f"The first {PLAYED_S:.0f} s of the reference recordings, and the pieces of the demo library."
+        f"At most {PLAYED_S:.0f} s of each: the reference recordings and the demo library."
     )
     return Table("Encoded anew, or turned down", columns, [tuple(row[key] for key in keys) for row in moved], note)
 

@@ -119,7 +119,7 @@ MP3, OPUS = ("libmp3lame", "mp3", demo.RATE_HZ), ("libopus", "ogg", 48_000)
 
 
 @pytest.mark.parametrize("title", [LIVELY, QUIET])
-@pytest.mark.parametrize(("form", "most"), [(MP3, 0.02), (OPUS, 0.05)])
+@pytest.mark.parametrize(("form", "most"), [(MP3, 0.02), (OPUS, 0.03)])
 def test_answers_stay_when_music_is_encoded_anew(
     title: str, form: tuple[str, str, int], most: float, tmp_path: Path
 ) -> None:
