@@ -24,12 +24,9 @@ RUN = [
 ]
 WEB = ["Flask==3.1.3", "Werkzeug==3.1.9", "cheroot==11.1.2"]
 BROKER = ["amqtt==0.12.1"]
-LEARN = "scikit-learn==1.9.1"  # grows trees, in a process of its own; the daemon asks them as arrays
-LIBRARY = [
-    "librosa==0.11.0",  # measures the sound of music files, in a process of its own
-    LEARN,
-]
-TASTE = ["scikit-learn==1.9.1"]  # grows the decision trees of taste, in a process of its own
+LEARN = "scikit-learn==1.9.1"  # grows trees, in child processes and recipes; the daemon asks them as arrays
+LIBRARY = ["librosa==0.11.0", LEARN]  # librosa measures the sound of music files, in a process of its own
+TASTE = [LEARN]  # the decision trees of taste
 SPOTIFY = [
     "spotipy==2.26.0",  # Spotify's Web API and log-in; needs redis, which Attune never asks
     "requests==2.34.2",  # by which spotipy asks: its errors are told here
