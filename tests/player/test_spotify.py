@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -133,6 +134,18 @@ def test_pause_resume_next_and_the_end(player: SpotifyPlayer, server: SpotifySer
     assert heard(server)[0] == ""
     diary.wait_for(lambda state: state.status == "stopped")
     player.next()
+
+
+def test_a_track_that_comes_twice_is_the_one_of_its_turn(
+    player: SpotifyPlayer, server: SpotifyServer, diary: Diary
+) -> None:
+    player.play(queue(server, 0, 1, 0))
+    player.next()
+    player.next()
+    asked = len(server.state.requests("GET /v1/me/player"))
+    until(lambda: len(server.state.requests("GET /v1/me/player")) > asked)
+    player.next()
+    diary.wait_for(lambda state: state.status == "stopped")
 
 
 def test_the_volume_is_set_and_a_speaker_without_one_plays_all_the_same(
@@ -410,6 +423,16 @@ def test_people_change_between_the_box_and_a_speaker_while_it_runs(
         assert heard(server) == ("Song 0", "Kitchen")
     finally:
         player.close()
+
+
+def test_the_end_that_the_receiver_tells_is_no_pause(
+    box: SpotifyPlayer, receiver: LibrespotServer, diary: Diary
+) -> None:
+    longer = replace(WEATHER[2], duration_s=60.0)  # than it is
+    box.play(Queue(0.0, (longer,), "a test"))
+    diary.playing("Hail")
+    diary.wait_for(lambda state: state.status == "stopped")
+    assert "paused" not in {state.status for state in diary.states}
 
 
 def test_an_account_without_audio_keys_is_told(

@@ -254,6 +254,12 @@ def test_spotify_is_down_for_a_day(how: Any, server: SpotifyServer, clock: Clock
     clock.forward(15 * 60)
     assert made.ask(who) == "listener"
     assert made.status().condition == "works"
+    server.go_down(how)
+    with pytest.raises(SpotifyError):
+        made.ask(who)
+    server.come_up()
+    clock.forward(30)  # the next outage begins with the shortest rest
+    assert made.ask(who) == "listener"
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
