@@ -24,6 +24,9 @@ LONGEST_SOCKET_PATH: Final = 100
 STOP_S: Final = 3.0
 """Seconds that MPD gets to end by itself: it saves its database and closes the sound card."""
 
+KILL_S: Final = 15.0
+"""Seconds that a killed MPD gets: its scan has idle priority, so that thread ends when a busy machine lets it run."""
+
 LAST_BREATH_S: Final = 0.5
 """Seconds between the end of MPD's connections and that of its process, at most."""
 
@@ -137,7 +140,7 @@ class MpdProcess:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(STOP_S)
+            _await_end(self._process)
 
     def kill(self) -> None:
         """End the process at once, for one that hangs; returns before it has ended."""
@@ -187,6 +190,13 @@ class MpdProcess:
         if not self._settings.fifo:
             raise PlayerError("output fifo needs the path of the named pipe: set [music] fifo")
         return [f"  path {_quoted(Path(self._settings.fifo))}", '  format "44100:16:2"']
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(KILL_S)
+    except subprocess.TimeoutExpired:
+        log.warning("mpd: it was killed and has not ended in %.0f s, so busy is the machine", KILL_S)
 
 
 def _quoted(path: Path | str) -> str:
