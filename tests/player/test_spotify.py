@@ -151,7 +151,9 @@ def test_a_track_that_comes_twice_is_the_one_of_its_turn(
 def test_the_volume_is_set_and_a_speaker_without_one_plays_all_the_same(
     player: SpotifyPlayer, server: SpotifyServer, session: Session, diary: Diary
 ) -> None:
-    player.play(queue(server, 0))
+    for _ in range(2):
+        player.play(queue(server, 0, volume_pct=35))
+    assert len(server.state.requests("/volume")) == 1
     player.set_volume(130)
     diary.wait_for(lambda state: state.volume_pct == 100)
     server.state.add_device("Television", volume_fixed=True)
@@ -209,7 +211,7 @@ def test_a_speaker_with_a_new_id_is_found_by_its_name(player: SpotifyPlayer, ser
     server.state.add_device("Kitchen")
     player.play(queue(server, 1))
     assert heard(server) == ("Song 1", "Kitchen")
-    assert server.state.requests("PUT /v1/me/player", 204)
+    assert [seen.status for seen in server.state.seen if f"{seen.method} {seen.path}" == "PUT /v1/me/player"] == [204]
 
 
 def test_after_a_pause_a_speaker_that_was_away_goes_on(
