@@ -175,7 +175,7 @@ def _moment(text: str) -> datetime:
 
 def _run(config: Config, arguments: argparse.Namespace) -> int:
     from device.appliance import Appliance
-    from device.check import has_sensors
+    from device.cli.check import has_sensors
 
     demo = arguments.demo == "always" or (arguments.demo == "auto" and not has_sensors(config))
     if demo:
@@ -218,14 +218,14 @@ def _in_real_time(messages: Iterable[Raw]) -> Iterator[Raw]:
 
 
 def _judge(config: Config, arguments: argparse.Namespace) -> int:
-    from device.judging import judge
+    from device.cli.judge import judge
 
     given = arguments.inputs
     return judge(config, arguments.modality, given, crop=arguments.crop, as_json=arguments.json, out=sys.stdout)
 
 
 def _check(config: Config, arguments: argparse.Namespace) -> int:
-    from device.check import check
+    from device.cli.check import check
 
     return check(config, arguments.json, sys.stdout)
 
@@ -242,14 +242,14 @@ def _config(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _models(config: Config, arguments: argparse.Namespace) -> int:
-    from device.check import fetch_models, list_models, verify_models
+    from device.cli.check import fetch_models, list_models, verify_models
 
     actions = {"list": list_models, "verify": verify_models, "fetch": fetch_models}
     return actions[arguments.action](config, sys.stdout)
 
 
 def _library_scan(config: Config, arguments: argparse.Namespace) -> int:
-    from device.library import scan_folder
+    from device.cli.library import scan_folder
     from device.music.scan import HEAR, Ear
 
     settings = ("--config", str(arguments.config)) if arguments.config else ()
@@ -257,31 +257,31 @@ def _library_scan(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _library_status(config: Config, arguments: argparse.Namespace) -> int:
-    from device.library import status
+    from device.cli.library import status
 
     return status(config, sys.stdout)
 
 
 def _library_show(config: Config, arguments: argparse.Namespace) -> int:
-    from device.library import show
+    from device.cli.library import show
 
     return show(config, arguments.name, sys.stdout)
 
 
 def _library_import(config: Config, arguments: argparse.Namespace) -> int:
-    from device.library import import_list
+    from device.cli.library import import_list
 
     return import_list(config, arguments.path, sys.stdout)
 
 
 def _library_export(config: Config, arguments: argparse.Namespace) -> int:
-    from device.library import export_list
+    from device.cli.library import export_list
 
     return export_list(config, arguments.path, sys.stdout)
 
 
 def _library_remove(config: Config, arguments: argparse.Namespace) -> int:
-    from device.library import remove
+    from device.cli.library import remove
 
     return remove(config, arguments.uri, arguments.gone, sys.stdout)
 
@@ -296,49 +296,49 @@ def _library_demo(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _spotify_connect(config: Config, arguments: argparse.Namespace) -> int:
-    from device.spotify_command import connect
+    from device.cli.spotify import connect
 
     return connect(config, sys.stdin.readline, sys.stdout)
 
 
 def _spotify_status(config: Config, arguments: argparse.Namespace) -> int:
-    from device.spotify_command import status
+    from device.cli.spotify import status
 
     return status(config, sys.stdout)
 
 
 def _spotify_speakers(config: Config, arguments: argparse.Namespace) -> int:
-    from device.spotify_command import speakers
+    from device.cli.spotify import speakers
 
     return speakers(config, sys.stdout)
 
 
 def _spotify_speaker(config: Config, arguments: argparse.Namespace) -> int:
-    from device.spotify_command import choose
+    from device.cli.spotify import choose
 
     return choose(config, arguments.name, sys.stdout)
 
 
 def _spotify_forget(config: Config, arguments: argparse.Namespace) -> int:
-    from device.spotify_command import forget
+    from device.cli.spotify import forget
 
     return forget(config, sys.stdout)
 
 
 def _taste_show(config: Config, arguments: argparse.Namespace) -> int:
-    from device.tasting import show
+    from device.cli.taste import show
 
     return show(config, sys.stdout)
 
 
 def _taste_export(config: Config, arguments: argparse.Namespace) -> int:
-    from device.tasting import export
+    from device.cli.taste import export
 
     return export(config, sys.stdout)
 
 
 def _taste_forget(config: Config, arguments: argparse.Namespace) -> int:
-    from device.tasting import forget
+    from device.cli.taste import forget
 
     return forget(config, arguments.name, sys.stdout)
 

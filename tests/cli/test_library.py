@@ -11,7 +11,7 @@ import pytest
 
 from device.__main__ import main
 from device.config import load
-from device.library import scan_folder
+from device.cli.library import scan_folder
 from device.music.scan import Ear
 from device.signals import ConfigError
 from tests.music.audio import write

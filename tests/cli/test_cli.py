@@ -10,7 +10,8 @@ import pytest
 from device.__main__ import main
 from device.signals import EMOTIONS
 
-MEDIA = Path(__file__).parent / "media"
+ROOT = Path(__file__).parents[2]
+MEDIA = ROOT / "tests" / "media"
 PORTRAIT = str(MEDIA / "portrait.jpg")
 SPEECH = str(MEDIA / "speech.wav")
 
@@ -194,7 +195,7 @@ def test_an_altered_model_is_told_and_the_others_live_on(tmp_path: Path, capsys:
     import shutil
 
     models = tmp_path / "models"
-    shutil.copytree(Path(__file__).parent.parent / "models", models, ignore=shutil.ignore_patterns("training", "*.md"))
+    shutil.copytree(ROOT / "models", models, ignore=shutil.ignore_patterns("training", "*.md"))
     data = bytearray((models / "face/face.tflite").read_bytes())
     data[1000] ^= 1
     (models / "face/face.tflite").write_bytes(data)
