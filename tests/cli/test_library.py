@@ -10,8 +10,8 @@ from typing import NoReturn
 import pytest
 
 from device.__main__ import main
-from device.config import load
 from device.cli.library import scan_folder
+from device.config import load
 from device.music.scan import Ear
 from device.signals import ConfigError
 from tests.music.audio import write
