@@ -49,12 +49,16 @@ class Brain:
     """Fusion, policy and listeners over time; `step` is the only way to change them, and belongs to one thread."""
 
     def __init__(
-        self, fusion: Fusion | None = None, policy: Policy | None = None, listeners: Listeners | None = None
+        self,
+        fusion: Fusion | None = None,
+        policy: Policy | None = None,
+        listeners: Listeners | None = None,
+        reactions: Reactions | None = None,
     ) -> None:
         self._fusion = fusion or Fusion()
         self._policy = policy or Policy()
         self._listeners = listeners or Listeners()
-        self._reactions = Reactions()
+        self._reactions = reactions or Reactions()
         self._utc: tuple[float, datetime] | None = None
         self._now = 0.0
         self._told: Mood | None = None
@@ -149,8 +153,9 @@ class Brain:
             case "camera" | "microphone":
                 return [self._kept(command), Control(command.kind, "mute", command.value == "off")]
             case "volume":
-                self._policy = self._policy.with_rules(replace(self._policy.rules, volume_pct=int(command.value)))
-                return [self._kept(command), Control("player", "volume", int(command.value))]
+                self._policy = self._policy.with_rules(self._policy.rules.at_volume(int(command.value)))
+                volume_pct = self._policy.rules.volume_pct
+                return [Setting(command.at, "volume", str(volume_pct)), Control("player", "volume", volume_pct)]
             case "strategy":
                 rules = replace(self._policy.rules, strategy=command.value)  # type: ignore[arg-type]
                 self._policy = self._policy.with_rules(rules)

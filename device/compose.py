@@ -14,12 +14,14 @@ import msgspec
 
 from device import fusion, policy
 from device.brain import Brain
-from device.config import Config, Fusion, Listeners, Policy, state_folder
+from device.config import Config, Fusion, Listeners, Music, Policy, state_folder
+from device.context import context_of
 from device.inference.manifest import ModelSpec
 from device.listeners import Listeners as Known
 from device.listeners import with_moments
 from device.ports import Player
-from device.signals import ROOM, Control, Decision, Moment
+from device.reactions import Reactions
+from device.signals import ROOM, Control, Decision, Moment, Queue
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +59,16 @@ def make_brain(config: Config, listeners: Known | None = None, last: Decision | 
     decided = last.target if last else None
     return Brain(
         fusion.Fusion(_fusion_rules(config.fusion)),
-        policy.Policy(_policy_rules(config.policy), decided=decided),
+        policy.Policy(_policy_rules(config.policy, config.music), decided=decided),
         listeners,
+        _before_restart(last, listeners.present if listeners else ROOM) if last else None,
     )
+
+
+def _before_restart(last: Decision, present: str) -> Reactions:
+    """So that what goes on playing can be liked; what else was known of its circumstances has passed."""
+    context = replace(context_of(last), who=present, local=None)
+    return Reactions(queue=Queue(last.at, (), last.reason, context=context))
 
 
 def known_listeners(
@@ -118,12 +127,14 @@ def _fusion_rules(settings: Fusion) -> fusion.Rules:
     )
 
 
-def _policy_rules(settings: Policy) -> policy.Rules:
-    return policy.Rules(
+def _policy_rules(settings: Policy, music: Music) -> policy.Rules:
+    rules = policy.Rules(
         settings.strategy,
         settings.dwell_s,
         settings.cooldown_s,
         time.fromisoformat(settings.quiet_from),
         time.fromisoformat(settings.quiet_until),
-        settings.volume_pct,
+        quietest_pct=music.quietest_pct,
+        loudest_pct=music.loudest_pct,
     )
+    return rules.at_volume(settings.volume_pct)

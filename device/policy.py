@@ -13,7 +13,7 @@ from device.strategies import target_of
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Dwell and cooldown in seconds, quiet hours in local time (equal ends: none), volume in percent."""
+    """Dwell and cooldown in seconds, quiet hours in local time (equal ends: none), volume and its limits in percent."""
 
     strategy: Aim = "match"
     dwell_s: float = 8.0
@@ -21,6 +21,12 @@ class Rules:
     quiet_from: time = time(22, 30)
     quiet_until: time = time(7, 0)
     volume_pct: int = 40
+    quietest_pct: int = 0
+    loudest_pct: int = 100
+
+    def at_volume(self, volume_pct: int) -> Rules:
+        """The same rules with another volume, or the nearest that the limits allow."""
+        return replace(self, volume_pct=max(self.quietest_pct, min(self.loudest_pct, volume_pct)))
 
 
 @dataclass(frozen=True, slots=True)

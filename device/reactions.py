@@ -69,7 +69,7 @@ class Reactions:
         reactions = self._ended(before, state, context) if before and before.track else []
         if state.track and state.status == "playing":
             after = replace(after, played=(*self.played, (state.track, context))[-REMEMBERED:])
-            if state.chosen_by == "listener":
+            if state.chosen_by == "listener" and self.queue and self.queue.tracks:  # else the mood then is not known
                 reactions.append(_reaction(state.at, "choose", CHOOSE, state.track, context))
         return replace(after, next_at=None), reactions
 

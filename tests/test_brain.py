@@ -254,3 +254,11 @@ def test_a_decision_knows_who_listens() -> None:
 
 def test_a_queue_is_saved_by_the_player() -> None:
     assert brain().step(command(1.0, "save", "Monday")) == [Control("player", "save", "Monday")]
+
+
+def test_the_volume_stays_within_the_limits() -> None:
+    room = Brain(policy=Policy(Rules(quietest_pct=10, loudest_pct=60)))
+    for asked, given in (("100", 60), ("3", 10), ("50", 50)):
+        setting, control = room.step(command(1.0, "volume", asked))
+        assert setting == Setting(1.0, "volume", str(given))
+        assert control == Control("player", "volume", given)

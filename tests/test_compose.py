@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
+from device.commands import command
 from device.compose import known_listeners, make_brain, with_kept
 from device.config import Config, Listeners, Policy
 from device.inference.manifest import ModelSpec
-from device.signals import EMOTIONS, EVERYONE, ROOM, Decision, Emotion, Estimate, Mood, PlayerState, Track
+from device.listeners import Listeners as Known
+from device.signals import (
+    EMOTIONS,
+    EVERYONE,
+    ROOM,
+    Context,
+    Decision,
+    Emotion,
+    Estimate,
+    Mood,
+    PlayerState,
+    Reaction,
+    Target,
+    Track,
+)
 from device.strategies import target_of
 from tests.moments import MODEL, Person
 
 VOICE = ModelSpec("voice.tflite", MODEL, "litert", "")
 ANNA = Person(1)
+NOW = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
 LEARNING = msgspec.structs.replace(Config(), listeners=Listeners(True))
 
 
@@ -64,3 +81,15 @@ def decisions(feeling: Emotion) -> list[Decision]:
 def test_music_that_goes_on_after_a_restart_is_changed_for_another_end_only() -> None:
     assert decisions("sad") == []
     assert [decision.target.emotion for decision in decisions("happy")] == ["happy"]
+
+
+def test_what_goes_on_playing_after_a_restart_can_be_liked_but_is_no_choice_of_anybody() -> None:
+    last = Decision(5.0, Mood(5.0, "sad"), Target("happy", 0.81, 0.51), "lift", 40, "sad", NOW)
+    track = Track("a.ogg", duration_s=100.0)
+    brain = make_brain(Config(), Known(present="anna"), last)
+    assert not any(isinstance(out, Reaction) for out in brain.step(PlayerState(1.0, "playing", track, elapsed_s=50.0)))
+    reaction = brain.step(command(2.0, "like"))[0]
+    assert isinstance(reaction, Reaction)
+    assert (reaction.track, reaction.context) == (track, Context("anna", "sad", "lift"))
+    other = PlayerState(3.0, "playing", Track("b.ogg"), chosen_by="listener")
+    assert not any(isinstance(out, Reaction) for out in brain.step(other))
