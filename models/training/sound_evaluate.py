@@ -155,7 +155,7 @@ def _figures(details: Mapping[str, Any]) -> list[Figure]:
         rows.append(Figure(f"{title}, artists never heard, accuracy", details[head]["accuracy"], *AIMS[head]))
         for name, told in COMPARED.items():
             if name in details["compared"]:
-                rows.append(Figure(f"the same, by a {told}", details["compared"][name][head]["accuracy"]))
+                rows.append(Figure(f"the same: {told}", details["compared"][name][head]["accuracy"]))
     files = [row for row in details["moved"] if "64" not in row["change"]]
     rows.append(Figure("file", details["bytes"] / 1000, unit="kB"))
     most = max(row["probability_p95"] for row in files)
