@@ -38,7 +38,7 @@ TITLES: Final = {"quadrants": "4 quadrants", "clusters": "5 MIREX clusters"}
 COMPARED: Final = {
     "forest": "random forest on the corpus's statistics",
     "network_on_mfcc": "convolutional network on MFCC alone",
-    "network_on_mel": "the same on log-mel pictures",
+    "network_on_mel": "convolutional network on log-mel pictures",
 }
 DOWNMIX: Final = np.float32(np.sqrt(2.0))
 """FFmpeg, which the references were made with, gives two equal channels 3 dB more than their mean."""
