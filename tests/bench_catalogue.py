@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,23 +24,34 @@ from device.music.upkeep import take
 from device.signals import EMOTIONS, Emotion, Wish
 from device.store.catalogue import Tracks
 from device.strategies import path
+from tests.daemon import ROOT
+from tests.mosquitto import free_port
 
 ROWS = (10_000, 100_000, 1_000_000)
 CHOICES = 300
 QUEUE = 6
+DAEMON_S = 60.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", type=int, default=ROWS, metavar="ROWS")
+    parser.add_argument(
+        "--daemon", action="store_true", help="also the memory of the whole appliance, before and after"
+    )
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for rows in parser.parse_args().rows:
-            print(json.dumps(measured(Path(folder) / str(rows), rows)), flush=True)
+        for rows in arguments.rows:
+            state = Path(folder) / str(rows)
+            state.mkdir()
+            before = {"daemon before, MB": daemon_mb(state)} if arguments.daemon else {}
+            found = measured(state, rows)
+            after = {"daemon after, MB": daemon_mb(state)} if arguments.daemon else {}
+            print(json.dumps(found | before | after), flush=True)
 
 
 def measured(folder: Path, rows: int) -> dict[str, Any]:
     """Takes a list in, then chooses in a database that is warm, as the dj does."""
-    folder.mkdir()
     url, listing = f"sqlite:///{folder}/attune.db", folder / "list.csv"
     write(listing, rows)
     before_mb = memory_mb()
@@ -99,8 +111,24 @@ def quantiles(spent_s: list[float]) -> dict[str, float]:
     return {"p50": p50, "p95": p95}
 
 
-def memory_mb() -> int:
-    return round(psutil.Process().memory_info().rss / 1e6)
+def daemon_mb(state: Path) -> int:
+    """The memory of an appliance that plays its bundled evening from the catalogue in `state`, after DAEMON_S."""
+    config = state / "bench.toml"
+    config.write_text(
+        f'state = "{state}"\n[music]\nplayer = "silent"\n[web]\nport = {free_port()}\n'
+        f"[mqtt]\nembedded_port = {free_port()}\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "device", "run", "--demo", "--config", str(config)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as daemon:
+        time.sleep(DAEMON_S)
+        rss_mb = memory_mb(daemon.pid)
+        daemon.terminate()
+    return rss_mb
+
+
+def memory_mb(pid: int | None = None) -> int:
+    return round(psutil.Process(pid).memory_info().rss / 1e6)
 
 
 if __name__ == "__main__":
