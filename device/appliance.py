@@ -18,9 +18,9 @@ from companion_web import create_app
 from companion_web import serve as serve_page
 from device.board import Board
 from device.broker import EmbeddedBroker
-from device.clock import clock, tick, trusted_utc
+from device.clock import clock, tick
 from device.compose import database_url, demo_settings, known_listeners, make_brain, music_folder, obey, with_kept
-from device.config import Config, runtime_folder, state_folder
+from device.config import Config, state_folder
 from device.health import Watchdog, watch_machine
 from device.inference.manifest import ModelSpec
 from device.inference.senses import open_face, open_text, open_voice, specs
@@ -34,13 +34,8 @@ from device.music.taste import Taste
 from device.music.taste_tree import TreeError
 from device.music.upkeep import keep_up
 from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closing, pump, serve
-from device.player.either import Either
-from device.player.librespot import Librespot
-from device.player.mpd import MpdPlayer
 from device.player.receiver import address_of, receive
-from device.player.silent import SilentPlayer
-from device.player.spotify import SpotifyPlayer
-from device.player.spotify_speaker import LocalSpeaker, Speakers
+from device.players import advance, open_player
 from device.ports import Player, Sensor, Sink, Source
 from device.sensors.camera import open_camera
 from device.sensors.microphone import open_microphone
@@ -55,7 +50,6 @@ from device.signals import (
     Image,
     ModelError,
     PlayerError,
-    PlayerState,
     Sentence,
     Setting,
     Sound,
@@ -281,8 +275,7 @@ class Appliance:
         return hear
 
     def _play(self, worker: Worker) -> None:
-        player, note = self._player()
-        local = player.local if isinstance(player, Either) else player
+        player, note = open_player(self._config, self._spotify, self._inbox.put, self._decide_again)
         worker.works(note)
         obeyed = True
         try:
@@ -292,51 +285,13 @@ class Appliance:
                     refused_before, obeyed = not obeyed, self._obeyed(player, order)
                     if refused_before and obeyed:
                         worker.works(note)
-                if isinstance(local, SilentPlayer):
-                    local.advance(time.monotonic())
+                advance(player, time.monotonic())
         finally:
             player.close()
-
-    def _player(self) -> tuple[Player, str]:
-        session = self._spotify
-        if session is None:
-            return self._local_player(self._inbox.put)
-        speakers = Speakers(session, self._receiver(), time.monotonic)
-        either = Either(
-            lambda tell: SpotifyPlayer(speakers, session, tell),
-            lambda tell: self._local_player(tell)[0],
-            self._inbox.put,
-            self._decide_again,
-        )
-        return either, "Spotify, and the music of this box where that cannot"
-
-    def _receiver(self) -> LocalSpeaker | None:
-        settings = self._config.spotify
-        address = address_of(settings)
-        return LocalSpeaker(Librespot(address), settings.receiver_name) if address else None
 
     def _decide_again(self) -> None:
         if self._decided:
             self._decisions.put(self._decided)
-
-    def _local_player(self, tell: Callable[[PlayerState], None]) -> tuple[Player, str]:
-        settings = self._config.music
-        if settings.player != "silent":
-            try:
-                mpd = MpdPlayer(
-                    settings,
-                    state_folder(self._config),
-                    music_folder(self._config),
-                    tell,
-                    runtime_folder=runtime_folder(),
-                    utc=trusted_utc,
-                )
-                return mpd, mpd.output_name
-            except PlayerError as error:
-                if settings.player == "mpd":
-                    raise
-                log.warning("player: %s; until then Attune says what it would play", error)
-        return SilentPlayer(tell, time.monotonic), "silent: nothing is audible"
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -360,11 +315,9 @@ class Appliance:
                 self._sentences.put(control.value)
             case "store" if self._store and control.action == "keep":
                 self._store.keep(control.value)
-            case "store":
-                if self._store:
-                    self._store.forget(control.value)
-                if self._taste:
-                    self._taste.forget(control.value)
+            case "store" if self._store and self._taste:
+                self._store.forget(control.value)
+                self._taste.forget(control.value)
             case "camera" | "microphone":
                 self._switches[control.target].turn(control.value)
                 for worker in self._workers:

@@ -82,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "device.spotify",
     },
 }
-ROOTS = ("device.appliance", "device.inline", "device.compose", "device.cli", "device.__main__")
+ROOTS = ("device.appliance", "device.players", "device.inline", "device.compose", "device.cli", "device.__main__")
 """The composition roots and the command line: they may import everything."""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
@@ -109,9 +109,10 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sklearn": ("device.music.taste_tree",),
 }
 CLOCK_READERS = (
-    *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.mqtt", "device.broker"),
-    *("device.health", "device.store", "device.player.mpd", "device.player.spotify", "device.spotify"),
-    *("device.cli.judge", "device.music.upkeep", "device.music.scan", "device.__main__"),
+    *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.players"),
+    *("device.mqtt", "device.broker", "device.health", "device.store", "device.spotify"),
+    *("device.player.mpd", "device.player.spotify", "device.music.upkeep", "device.music.scan"),
+    *("device.cli.judge", "device.__main__"),
 )
 """Threads at the edges, which wait with limits or stamp what they sense; the pure core gets the time in messages."""
 
