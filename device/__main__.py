@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--json", action="store_true", help="one line of JSON an event")
 
     judge = _command(commands, "judge", _judge, "one model on files, folders or texts")
-    judge.add_argument("modality", choices=["face", "voice", "text", "lyrics"])
+    judge.add_argument("modality", choices=["face", "voice", "text", "sound", "lyrics"])
     judge.add_argument(
         "inputs",
         nargs="+",

@@ -1,7 +1,8 @@
-"""`attune judge`: one model on files, folders or texts, one line for each; of a song's words its mood and place."""
+"""`attune judge`: one model on files, folders or texts, one line for each; of music its place in the plane."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import time
@@ -13,13 +14,15 @@ from typing import IO, Any
 import numpy as np
 
 from device.config import Config
-from device.inference.senses import open_face, open_text, open_voice
+from device.inference.senses import open_face, open_text, open_voice, specs
 from device.music.lyric_files import SIDE_CARS, Lyrics
 from device.music.lyric_files import find as find_lyrics
 from device.music.lyric_files import read as read_lyrics
 from device.music.lyrics import JudgedLyrics, open_lyrics
-from device.sensors.media import decode_picture, decode_sound, kind_of, read_file
-from device.signals import EMOTIONS, SensorError
+from device.music.sound import CLUSTERS, LONGEST_S, QUADRANTS, NoMusicError, Sounding, open_sound
+from device.music.sound_features import RATE_HZ
+from device.sensors.media import decode_beginning, decode_picture, decode_sound, kind_of, read_file
+from device.signals import EMOTIONS, ModelError, Reading, SensorError
 
 Answer = dict[str, Any]
 EMPTY: dict[str, Answer] = {
@@ -27,6 +30,7 @@ EMPTY: dict[str, Answer] = {
     "voice": {"utterances": []},
     "text": {"present": []},
     "lyrics": {"happy": None, "place": None},
+    "sound": {"quadrants": None, "clusters": None, "place": None},
 }
 """What an answer holds beside its scores where nothing was found."""
 
@@ -56,7 +60,7 @@ def _answered(read: Callable[[], Any], answer: Callable[[Any], Answer]) -> Answe
         media = read()
         started = time.perf_counter()
         return answer(media) | {"ms": round(1000 * (time.perf_counter() - started), 3)}
-    except SensorError as error:
+    except (SensorError, NoMusicError) as error:
         return {"ms": 0.0, "problem": str(error)}
 
 
@@ -70,7 +74,8 @@ def _inputs(modality: str, given: Sequence[str]) -> Iterator[tuple[str, Callable
     if modality == "lyrics":
         yield from _songs(given)
         return
-    read, kind = (_picture, "picture") if modality == "face" else (_sound, "sound")
+    read = {"face": _picture, "voice": _speech, "sound": _music}[modality]
+    kind = "picture" if modality == "face" else "sound"
     yield from ((str(path), partial(read, path)) for path in _paths(given, kind))
 
 
@@ -141,8 +146,12 @@ def _picture(path: Path) -> Any:
     return decode_picture(read_file(path))
 
 
-def _sound(path: Path) -> Any:
+def _speech(path: Path) -> Any:
     return decode_sound(read_file(path))
+
+
+def _music(path: Path) -> Any:
+    return decode_beginning(path, RATE_HZ, LONGEST_S)
 
 
 def _with_progress(inputs: list[tuple[str, Callable[[], Any]]]) -> Iterable[tuple[str, Callable[[], Any]]]:
@@ -167,6 +176,11 @@ def _judge_of(config: Config, modality: str, crop: bool) -> Callable[[Any], Answ
     if modality == "lyrics":
         lyrics = open_lyrics(config)
         return lambda song: _lyrics_answer(lyrics.judge(song.words, song.where))
+    if modality == "sound":
+        if importlib.util.find_spec("librosa") is None:
+            raise ModelError("librosa is not installed, which measures the sound: pip install 'attune[library]'")
+        sound = open_sound(specs(config))
+        return lambda samples: _sound_answer(sound.judge(samples))
     text = open_text(config)
     return lambda words: _text_answer(text.judge_text(words))
 
@@ -218,13 +232,22 @@ def _lyrics_answer(judged: JudgedLyrics) -> Answer:
         "scores": _rounded(judged.scores),
         "reliability": round(judged.english, 4),
         "happy": round(judged.happy, 4),
-        "place": {
-            "valence": reading.valence,
-            "arousal": reading.arousal,
-            "uncertainty": reading.uncertainty,
-            "why": reading.why,
-        },
+        "place": _place(reading),
     }
+
+
+def _sound_answer(found: Sounding) -> Answer:
+    return {
+        "quadrants": dict(zip(QUADRANTS, _rounded(found.quadrants), strict=True)),
+        "clusters": dict(zip(CLUSTERS, _rounded(found.clusters), strict=True)),
+        "tempo_bpm": round(found.tempo_bpm, 1),
+        "place": _place(found.reading),
+    }
+
+
+def _place(reading: Reading) -> Answer:
+    valence, arousal, uncertainty = _rounded((reading.valence, reading.arousal, reading.uncertainty), 4)
+    return {"valence": valence, "arousal": arousal, "uncertainty": uncertainty, "why": reading.why}
 
 
 def _rounded(values: Iterable[float], digits: int = 6) -> list[float]:
@@ -232,12 +255,11 @@ def _rounded(values: Iterable[float], digits: int = 6) -> list[float]:
 
 
 def _in_words(line: Answer) -> str:
-    if line["scores"] is None:
-        return f"{line['input']}: nothing found"
-    if "place" in line:
-        place = line["place"]
+    if place := line.get("place"):
         where = "valence {valence:+.2f}, arousal {arousal:+.2f}, each give or take {uncertainty:.2f}: {why}"
         return f"{line['input']}: {where.format(**place)}"
+    if line["scores"] is None:
+        return f"{line['input']}: nothing found"
     ranked = sorted(zip(line["scores"], EMOTIONS, strict=True), reverse=True)
     told = ", ".join(f"{emotion} {score:.0%}" for score, emotion in ranked[:3])
     return f"{line['input']}: {told} (reliability {line['reliability']:.2f})"

@@ -5,7 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from device.__main__ import main
 from device.signals import EMOTIONS
@@ -100,6 +102,24 @@ def test_lyrics_are_judged_as_text_from_files_and_from_a_folder(
     ]
     assert "each give or take" in said.splitlines()[0]
     assert problems == f"attune: {tmp_path}/c.mp3: no lyrics in its tags or beside it\n"
+
+
+def test_music_is_placed_and_silence_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng, seconds = np.random.default_rng(1), np.arange(5 * 22_050) / 22_050
+    beat = np.sin(2 * np.pi * 220 * seconds) * (seconds % 0.5 < 0.2) + 0.05 * rng.normal(size=len(seconds))
+    soundfile.write(tmp_path / "music.wav", 0.3 * beat, 22_050)
+    soundfile.write(tmp_path / "silence.wav", 0.0 * beat, 22_050)
+    (tmp_path / "empty.mp3").touch()
+    assert main(["judge", "sound", str(tmp_path), "--json"]) == 1
+    (empty, music, silence), problems = lines(capsys)
+    for head in ("quadrants", "clusters"):
+        assert sum(music[head].values()) == pytest.approx(1.0, abs=1e-4)  # type: ignore[attr-defined]
+    assert max(abs(music["place"][axis]) for axis in ("valence", "arousal")) <= 0.5  # type: ignore[index]
+    assert empty["place"] is None
+    assert silence["place"] is None
+    assert any("silence throughout" in problem for problem in problems)
+    assert main(["judge", "sound", str(tmp_path / "music.wav")]) == 0
+    assert "give or take" in capsys.readouterr().out
 
 
 def test_lyrics_that_cannot_be_judged_are_told(
