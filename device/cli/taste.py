@@ -70,7 +70,8 @@ def _store(config: Config) -> Iterator[Store]:
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
-    yield f"  likes, most first: {', '.join(list(told['genres'])[:SHOWN]) or 'nothing yet'}"
+    genres = [f"{genre} {known['reward']:+.2f}" for genre, known in told["genres"].items()]
+    yield f"  genres, best first: {', '.join(genres[:SHOWN]) or 'nothing yet'}"
     if tracks := [uri for uri, reward in told["tracks"].items() if reward > told["usual"]][:SHOWN]:
         yield f"  tracks: {', '.join(tracks)}"
     yield from (f"  {sentence}" for sentence in told["sentences"])

@@ -541,4 +541,6 @@ def _came_to_its_end(wanted: Wanted, now: float, crossfade_s: int) -> bool:
     """Whether the wanted track has been played out by now; a new one is told HEARD_S after its beginning or later."""
     if wanted.status != "playing" or not wanted.tracks:
         return False
-    return wanted.position_s(now) >= wanted.tracks[wanted.place].duration_s - crossfade_s > 0.0
+    length_s = wanted.tracks[wanted.place].duration_s
+    overlap_s = crossfade_s if length_s > 2 * crossfade_s else 0  # MPD overlaps no track that would be gone with it
+    return wanted.position_s(now) >= length_s - overlap_s > 0.0
