@@ -61,6 +61,7 @@ class Safe:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
+        self._told = ""
 
     def get(self) -> Kept:
         """What is kept; nothing where the file is absent or damaged."""
@@ -69,15 +70,14 @@ class Safe:
         except FileNotFoundError:
             return Kept()
         except (OSError, msgspec.DecodeError) as error:
-            log.warning("spotify: %s cannot be used (%s); connect the account again", self.path, error)
+            level = logging.DEBUG if str(error) == self._told else logging.WARNING
+            log.log(level, "spotify: %s cannot be used (%s); connect the account again", self.path, error)
+            self._told = str(error)
             return Kept()
 
     def put(self, kept: Kept) -> None:
         """Keep it, readable by us alone; raises SpotifyError where the folder cannot be written."""
         write_private(self.path, msgspec.json.encode(kept))
-
-    def clear(self) -> None:
-        self.path.unlink(missing_ok=True)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from device.spotify import NoDeviceError, PointlessError, SignInError, SpotifyError
-from device.spotify.kept import after_months
+from device.spotify.kept import FILE, Kept, Safe, after_months
 from tests.fakes.spotify import Clock, SpotifyServer
 from tests.spotify.house import agree, connected, session
 
@@ -334,3 +334,10 @@ def test_without_spotipy_it_says_what_to_install(
         made.ask(who)
     with pytest.raises(SpotifyError, match="spotipy is not installed"):
         made.begin()
+
+
+def test_a_damaged_file_of_the_account_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / FILE).write_bytes(b"{")
+    safe = Safe(tmp_path)
+    assert [safe.get() for _ in range(3)] == [Kept()] * 3
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
