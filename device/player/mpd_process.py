@@ -94,7 +94,11 @@ class MpdProcess:
             configuration.write_text(self._configuration(), encoding="utf-8")
             with (self._folder / "mpd.log").open("wb") as errors:
                 self._process = subprocess.Popen(
-                    [*self._command, str(configuration)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
+                    [*self._command, str(configuration)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=errors,
+                    stderr=errors,
+                    process_group=0,  # Ctrl-C is for us alone: what plays is ended once its place has been kept
                 )
         except OSError as error:
             raise PlayerError(f"MPD cannot be started: {error}; free some space in {self._folder.parent}") from error

@@ -551,6 +551,11 @@ def test_a_place_that_somebody_seeks_is_told_and_the_passing_of_time_is_not(stag
         assert 7.0 <= diary.playing("Late Rain", after=mark).elapsed_s < 8.0
 
 
+def test_ctrl_c_in_a_terminal_is_not_for_mpd(stage: Stage) -> None:
+    player, _ = stage.player()
+    assert os.getpgid(player.pid) != os.getpgid(0)
+
+
 @pytest.fixture
 def damaged(tmp_path: Path, library: Path) -> Path:
     """Two tones, a file of no bytes, one cut short in its headers, and two of words under the names of songs."""
