@@ -31,6 +31,7 @@ from models.training import (  # noqa: E402
     sound_baselines,
     sound_data,
     sound_evaluate,
+    sound_kept,
 )
 from models.training.errors import TrainingError  # noqa: E402
 from models.training.graph import open_file  # noqa: E402
@@ -267,3 +268,13 @@ def test_the_chapter_is_whole(shipped: Path, tmp_path: Path, monkeypatch: pytest
 def test_without_recordings_the_chapter_says_so(shipped: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"lacks expected\.npz"):
         sound_evaluate.evaluate(tmp_path / "data", shipped, tmp_path)
+
+
+def test_the_shipped_network_is_asked_about_other_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_corpus(tmp_path)
+    assert sound_kept.main(["--data", str(tmp_path)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {head: one["clips"] for head, one in told.items()} == {"quadrants": 4 * EACH, "clusters": 5 * EACH}
+    assert all(0.0 <= one[name] <= 1.0 for one in told.values() for name in ("accuracy", "macro_f1", "ece"))
+    assert sound_kept.main(["--data", str(tmp_path / "absent")]) == 1
+    assert "lacks clips.parquet" in capsys.readouterr().err
