@@ -29,6 +29,14 @@ LIMIT_S = 15.0
 needs_mpd = pytest.mark.skipif(not shutil.which("mpd"), reason="needs a real MPD: apt install mpd")
 
 
+def until(happens: Callable[[], bool], limit_s: float = 10.0) -> None:
+    """Wait for what must come."""
+    limit = time.monotonic() + limit_s
+    while not happens():
+        assert time.monotonic() < limit, "did not happen"
+        time.sleep(0.01)
+
+
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The chorus of a happy and of a sad demo piece, and three tones of 1.2 s."""

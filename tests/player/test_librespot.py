@@ -10,7 +10,6 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from device.player.librespot import Event, Librespot, event_of, place_of
 from device.signals import PlayerError, Track
 from tests.fakes.librespot import LibrespotServer
 from tests.fakes.librespot_player import Song
+from tests.player.conftest import until
 
 LIMIT_S = 10.0
 """How long a test waits for what must come; nothing is judged by how long it took."""
@@ -67,13 +67,6 @@ class Diary:
         assert enough, f"did not come: {kinds}; heard: {[event.kind for event in found]}"
         assert tuple(event.kind for event in found[: len(kinds)]) == kinds
         return found
-
-
-def until(happens: Callable[[], bool]) -> None:
-    limit = time.monotonic() + LIMIT_S
-    while not happens():
-        assert time.monotonic() < limit, "did not happen"
-        time.sleep(0.01)
 
 
 @pytest.fixture

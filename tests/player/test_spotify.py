@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -22,18 +22,10 @@ from tests.fakes.librespot import LibrespotServer
 from tests.fakes.librespot_player import Song
 from tests.fakes.spotify import Clock, SpotifyServer, State
 from tests.fakes.spotify.catalogue import from_rows
-from tests.player.conftest import Diary
+from tests.player.conftest import Diary, until
 from tests.spotify.house import connected
 
-LIMIT_S = 10.0
 LONG_MS, SHORT_MS = 200_000, 700
-
-
-def until(happens: Callable[[], bool]) -> None:
-    limit = time.monotonic() + LIMIT_S
-    while not happens():
-        assert time.monotonic() < limit, "did not happen"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -82,22 +82,6 @@ class App:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return standing()
-
-
-@pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return made_up()
-
-
-@pytest.fixture
-def server(clock: Clock, catalogue: Catalogue) -> Iterator[SpotifyServer]:
-    with SpotifyServer(State(clock, catalogue)) as running:
-        yield running
-
-
-@pytest.fixture
 def app(server: SpotifyServer) -> App:
     return App(server)
 
