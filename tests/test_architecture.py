@@ -20,6 +20,7 @@ SEAMS = {"device.signals", "device.ports", "device.config", "device.pipeline"}
 MAY_IMPORT: dict[str, set[str]] = {
     "device": set(),
     "device.signals": set(),
+    "device.files": set(),
     "device.ports": PURE,
     "device.fusion": PURE,
     "device.strategies": PURE,
@@ -42,9 +43,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.store": SEAMS | {"device.store"},
     "device.sensors": SEAMS | {"device.sensors"},
     "device.player": SEAMS | {"device.player"},
+    "device.player.memory": PURE | {"device.files"},
     "device.player.spotify": SEAMS | {"device.player", "device.spotify"},
     "device.player.spotify_speaker": SEAMS | {"device.player", "device.spotify"},
-    "device.spotify": SEAMS | {"device.spotify"},
+    "device.spotify": SEAMS | {"device.files", "device.spotify"},
     "device.inference": {"device.signals", "device.ports", "device.config", "device.inference"},
     "device.inference.personal": PURE | {"device.inference.scores"},
     "device.music": SEAMS - {"device.pipeline"}

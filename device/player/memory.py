@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from device.files import write_private
 from device.signals import Track
 
 log = logging.getLogger(__name__)
@@ -108,17 +109,11 @@ class Memory:
         return ON_DISK_EVERY_S if in_memory else ON_DISK_ALONE_EVERY_S
 
     def _write(self, path: Path, data: bytes) -> None:
-        part = path.with_suffix(".part")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())  # else a cut may leave the new name with nothing in it
-            part.replace(path)
+            write_private(path, data)
             self._failed.discard(path)
         except OSError as error:
-            _remove(part)
             level = logging.DEBUG if path in self._failed else logging.WARNING
             log.log(level, "mpd: what plays is not kept over a restart: %s; free some space or make it writable", error)
             self._failed.add(path)
@@ -166,10 +161,3 @@ def _checked(data: bytes) -> Kept:
     if wanted.volume_pct is not None and not 0 <= wanted.volume_pct <= 100:
         raise ValueError("its volume is no percentage")
     return kept
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        log.debug("mpd: %s", error)

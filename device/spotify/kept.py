@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import logging
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from device.files import write_private
 from device.spotify.errors import SpotifyError
 
 log = logging.getLogger(__name__)
@@ -77,18 +77,14 @@ class Safe:
 
     def put(self, kept: Kept) -> None:
         """Keep it, readable by us alone; raises SpotifyError where the folder cannot be written."""
-        write_private(self.path, msgspec.json.encode(kept))
+        keep(self.path, msgspec.json.encode(kept))
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Put `data` in place of the file, whole or not at all, with mode 0600; raises SpotifyError."""
-    part = path.with_suffix(".part")
+def keep(path: Path, data: bytes) -> None:
+    """Write a file of the state folder, which is made where there is none; raises SpotifyError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-        part.replace(path)
+        write_private(path, data)
     except OSError as error:
         raise SpotifyError(f"{path} cannot be written: {error.strerror}; see `state` in the settings") from error
 

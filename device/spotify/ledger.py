@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from device.spotify.kept import write_private
+from device.spotify.kept import keep
 
 FILE: Final = "spotify-requests.json"
 
@@ -57,4 +57,4 @@ def load(folder: Path) -> Ledger:
 
 def save(folder: Path, ledger: Ledger) -> None:
     """Keep the ledger; raises SpotifyError."""
-    write_private(folder / FILE, msgspec.json.encode(ledger))
+    keep(folder / FILE, msgspec.json.encode(ledger))
