@@ -175,12 +175,8 @@ class Taste:
             belief = self._belief(context.who, model)
             return belief.sample(_circumstances(context), _rated(named), SPREAD, self._rng)
 
-    def rating(self, track: Track, context: Context) -> float:
-        """How much better than usual a track is liked, -1..1; 0 where nothing is known."""
-        return self.ratings([track], context)[track.uri]
-
     def ratings(self, tracks: Sequence[Track], context: Context) -> dict[str, float]:
-        """The same of many tracks at once, by uri."""
+        """How much better than usual each track is liked, -1..1, by uri; 0 where nothing is known."""
         with self._lock:
             listener = self._listeners.get(context.who)
             if listener is None or not tracks:
