@@ -157,9 +157,9 @@ class Brain:
                 volume_pct = self._policy.rules.volume_pct
                 return [Setting(command.at, "volume", str(volume_pct)), Control("player", "volume", volume_pct)]
             case "strategy":
-                rules = replace(self._policy.rules, strategy=command.value)  # type: ignore[arg-type]
-                self._policy = self._policy.with_rules(rules)
-                return [self._kept(command)]
+                self._policy = self._policy.with_rules(self._policy.rules.with_strategy(command.value))
+                emotion, _, aim = command.value.rpartition(" ")
+                return [Setting(command.at, f"strategy.{emotion}" if emotion else "strategy", aim)]
             case "sense":
                 self._fusion = self._fusion.with_rules(replace(self._fusion.rules, sense=command.value))
                 return [self._kept(command)]

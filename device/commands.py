@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, cast, get_args
 from unicodedata import category, normalize
 
-from device.signals import CALIBRATED, EMOTIONS, EVERYONE, ROOM, Aim, Command, CommandKind
+from device.signals import CALIBRATED, EMOTIONS, EVERYONE, GENERAL, ROOM, Aim, Command, CommandKind
 
 LONGEST_SENTENCE: Final = 500
 """Characters; a longer text says more than one mood."""
@@ -102,6 +102,16 @@ def _label(value: str) -> str:
     return f"{emotion} {sense}".strip()
 
 
+def _strategy(value: str) -> str:
+    emotion, _, aim = " ".join(value.lower().split()).rpartition(" ")
+    if aim not in (*get_args(Aim), *((GENERAL,) if emotion else ())) or emotion not in ("", *EMOTIONS):
+        raise ValueError(
+            f"value must be one of {', '.join(get_args(Aim))}, or for one emotion ({', '.join(EMOTIONS)}) "
+            f"its name and one of them, or its name and {GENERAL}"
+        )
+    return f"{emotion} {aim}".strip()
+
+
 def _one_of(*known: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if value.lower() not in known:
@@ -123,7 +133,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "camera": _one_of("on", "off"),
         "microphone": _one_of("on", "off"),
         "say": _sentence,
-        "strategy": _one_of(*get_args(Aim)),
+        "strategy": _strategy,
         "sense": _one_of("all", "face", "voice", "text"),
         "listener": _listener,
         "label": _label,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 from urllib.parse import quote
 
 import msgspec
@@ -21,7 +21,7 @@ from device.listeners import Listeners as Known
 from device.listeners import with_moments
 from device.ports import Player
 from device.reactions import Reactions
-from device.signals import ROOM, Control, Decision, Moment, Queue
+from device.signals import EMOTIONS, GENERAL, ROOM, Aim, Control, Decision, Emotion, Moment, Queue
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ def demo_settings(config: Config) -> Config:
 def with_kept(config: Config, kept: Mapping[str, str]) -> Config:
     """The settings under those that people changed while Attune ran (the store's); unknown ones change nothing."""
     changes: dict[str, Any] = {key: kept[key] for key in ("strategy",) if key in kept}
+    changes["strategies"] = _strategies(config.policy.strategies, kept)
     changes |= {"volume_pct": int(kept["volume"])} if kept.get("volume", "").isdigit() else {}
     policy_settings = msgspec.convert({**msgspec.to_builtins(config.policy), **changes}, Policy)
     sense = {"sense": kept["sense"]} if "sense" in kept else {}
@@ -49,6 +50,14 @@ def with_kept(config: Config, kept: Mapping[str, str]) -> Config:
     return msgspec.structs.replace(
         config, policy=policy_settings, fusion=fusion_settings, listeners=Listeners(learns == "on")
     )
+
+
+def _strategies(known: Mapping[Emotion, Aim], kept: Mapping[str, str]) -> dict[Emotion, Aim]:
+    """Those of single emotions; one that people set back to the general one has none, whatever the file says."""
+    changed = {emotion: kept.get(f"strategy.{emotion}", "") for emotion in EMOTIONS}
+    own = {emotion: cast(Aim, aim) for emotion, aim in changed.items() if aim in get_args(Aim)}
+    left = {emotion: aim for emotion, aim in known.items() if changed[emotion] != GENERAL}
+    return {**left, **own}
 
 
 def make_brain(config: Config, listeners: Known | None = None, last: Decision | None = None) -> Brain:
@@ -136,5 +145,6 @@ def _policy_rules(settings: Policy, music: Music) -> policy.Rules:
         time.fromisoformat(settings.quiet_until),
         quietest_pct=music.quietest_pct,
         loudest_pct=music.loudest_pct,
+        strategies=settings.strategies,
     )
     return rules.at_volume(settings.volume_pct)

@@ -100,6 +100,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
 
     strategy: Aim = "match"
     """match plays what fits the mood, calm leads to a calmer one, lift to a better one; auto: what the listener likes best."""
+    strategies: dict[Emotion, Aim] = field(default_factory=dict)
+    """Strategy for an emotion, in place of the one for all: angry = "calm"."""
     dwell_s: Seconds = 8.0
     """Seconds for which a mood must last before the music follows it."""
     cooldown_s: Seconds = 45.0

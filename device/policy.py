@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
 from typing import cast
 
 from device.context import local_time
-from device.signals import VALENCE_AROUSAL, Aim, Decision, Emotion, Feeling, Mood, PlayerState, Target, Tick
+from device.signals import GENERAL, VALENCE_AROUSAL, Aim, Decision, Emotion, Feeling, Mood, PlayerState, Target, Tick
 from device.strategies import target_of
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Dwell and cooldown in seconds, quiet hours in local time (equal ends: none), volume and its limits in percent."""
+    """Dwell and cooldown in seconds, quiet hours in local time (equal ends: none), volume and its limits in percent.
+
+    `strategies` are those of single emotions, in place of `strategy`.
+    """
 
     strategy: Aim = "match"
     dwell_s: float = 8.0
@@ -23,6 +27,20 @@ class Rules:
     volume_pct: int = 40
     quietest_pct: int = 0
     loudest_pct: int = 100
+    strategies: Mapping[Emotion, Aim] = field(default_factory=dict)
+
+    def aim(self, feeling: Feeling) -> Aim:
+        """The strategy for a feeling."""
+        return self.strategies.get(cast(Emotion, feeling), self.strategy)
+
+    def with_strategy(self, value: str) -> Rules:
+        """The same rules with another strategy: "calm" for all emotions, "angry calm" or "angry general" for one."""
+        emotion, _, aim = value.rpartition(" ")
+        if not emotion:
+            return replace(self, strategy=cast(Aim, aim))
+        others = {other: theirs for other, theirs in self.strategies.items() if other != emotion}
+        own = {} if aim == GENERAL else {cast(Emotion, emotion): cast(Aim, aim)}
+        return replace(self, strategies={**others, **own})
 
     def at_volume(self, volume_pct: int) -> Rules:
         """The same rules with another volume, or the nearest that the limits allow."""
@@ -34,7 +52,7 @@ class Policy:
     """What the policy remembers: since when the mood lasts, what was decided last and when, and what people did."""
 
     rules: Rules = field(default_factory=Rules)
-    emotion: str = "absent"
+    emotion: Feeling = "absent"
     since: float = 0.0
     decided: Target | None = None
     decided_at: float | None = None
@@ -60,8 +78,8 @@ class Policy:
         return replace(self, held_by_listener=paused)
 
     def with_rules(self, rules: Rules) -> Policy:
-        """The same state under other rules; another strategy may decide anew at once."""
-        if rules.strategy == self.rules.strategy:
+        """The same state under other rules; another strategy for this mood may decide anew at once."""
+        if rules.aim(self.emotion) == self.rules.aim(self.emotion):
             return replace(self, rules=rules)
         return replace(self, rules=rules, decided=None, decided_at=None)
 
@@ -69,7 +87,7 @@ class Policy:
         """The state and, where the music should change, the decision to do so."""
         if self._must_wait(mood):
             return self, None
-        aim = self.rules.strategy
+        aim = self.rules.aim(mood.emotion)
         target = target_of(cast(Emotion, mood.emotion), "match" if aim == "auto" else aim)
         if target == self.decided and self._plays():
             return self, None

@@ -208,6 +208,8 @@ Strategy = Literal["match", "calm", "lift"]
 """To what end music is chosen; device/strategies.py has the table of what each plays to which emotion."""
 Aim = Literal["match", "calm", "lift", "auto"]
 """What people may set: a strategy, or that the listener's taste chooses one each time."""
+GENERAL: Final = "general"
+"""What they may set for one emotion instead: that the strategy for all counts again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,7 +414,8 @@ class Command:
     """What a person asked for.
 
     `value`: like and dislike the uri of a track that played, or empty for the one that plays; save the name of the new
-    playlist; volume 0..100; camera, microphone and learn_from_everyone "on" or "off"; say the words; strategy an Aim;
+    playlist; volume 0..100; camera, microphone and learn_from_everyone "on" or "off"; say the words; strategy an Aim,
+    or for one emotion "<emotion> <Aim>" or "<emotion> general";
     sense "all" or a modality; listener who is alone here, or ROOM; label an emotion, or an emotion and a modality;
     forget whose moments and reactions, or EVERYONE; otherwise empty.
     """

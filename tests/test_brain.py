@@ -95,6 +95,8 @@ def test_the_voice_is_told_how_loud_the_speaker_plays() -> None:
         ("microphone", "on", [Setting(1.0, "microphone", "on"), Control("microphone", "mute", False)]),
         ("volume", "30", [Setting(1.0, "volume", "30"), Control("player", "volume", 30)]),
         ("strategy", "lift", [Setting(1.0, "strategy", "lift")]),
+        ("strategy", "angry calm", [Setting(1.0, "strategy.angry", "calm")]),
+        ("strategy", "angry general", [Setting(1.0, "strategy.angry", "general")]),
         ("sense", "voice", [Setting(1.0, "sense", "voice")]),
         ("say", "I am glad", [Control("text", "say", Sentence(1.0, "I am glad", "room"))]),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -24,9 +25,11 @@ from device.signals import (
     Mood,
     PlayerState,
     Reaction,
+    Setting,
     Target,
     Track,
 )
+from device.store import Store
 from device.strategies import target_of
 from tests.moments import MODEL, Person
 
@@ -43,6 +46,25 @@ def test_what_people_changed_goes_before_the_file() -> None:
     assert config.listeners.learn_from_everyone
     assert not with_kept(LEARNING, {"learn_from_everyone": "off"}).listeners.learn_from_everyone
     assert with_kept(LEARNING, {}) == LEARNING
+
+
+def test_a_strategy_of_one_emotion_survives_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'attune.db'}"
+    written = msgspec.structs.replace(Config(), policy=Policy(strategies={"sad": "lift", "fear": "calm"}))
+    store, brain = Store(url, 30, lambda health: None), make_brain(written)
+    for value in ("angry calm", "sad general"):
+        (setting,) = brain.step(command(1.0, "strategy", value))
+        assert isinstance(setting, Setting)
+        store.offer(setting)
+    store.close()
+    again = Store(url, 30, lambda health: None)
+    assert with_kept(written, again.settings()).policy.strategies == {"angry": "calm", "fear": "calm"}
+    again.close()
+
+
+def test_strategies_that_nobody_knows_change_nothing() -> None:
+    kept = {"strategy.angry": "louder", "strategy.grumpy": "calm", "strategy.sad": ""}
+    assert with_kept(Config(), kept) == Config()
 
 
 def test_listeners_come_back_with_their_heads() -> None:

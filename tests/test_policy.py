@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
 import pytest
@@ -86,6 +87,25 @@ def test_another_strategy_decides_anew() -> None:
         every_second("sad", 20, 25), policy.with_rules(Rules("lift", quiet_from=time(0), quiet_until=time(0)))
     )
     assert [d.target.emotion for d in decisions] == ["happy"]
+
+
+def test_an_emotion_may_have_a_strategy_of_its_own() -> None:
+    rules = replace(NO_QUIET, strategy="lift", strategies={"angry": "calm"})
+    _, decisions = run(every_second("angry", 0, 20) + every_second("sad", 20, 100), Policy(rules))
+    assert [(d.strategy, d.target.emotion) for d in decisions] == [("calm", "neutral"), ("lift", "happy")]
+
+
+def test_another_strategy_for_the_mood_that_is_decides_anew_one_for_another_does_not() -> None:
+    policy, _ = run(every_second("sad", 0, 20))
+    for value, ends in (("angry lift", []), ("sad lift", ["happy"]), ("sad general", []), ("lift", ["happy"])):
+        changed = policy.with_rules(policy.rules.with_strategy(value))
+        assert [d.target.emotion for d in run(every_second("sad", 20, 25), changed)[1]] == ends
+
+
+def test_a_strategy_of_one_emotion_is_set_and_set_back() -> None:
+    own = Rules("match").with_strategy("angry calm").with_strategy("sad lift")
+    assert [own.aim(feeling) for feeling in ("angry", "sad", "happy", "absent")] == ["calm", "lift", "match", "match"]
+    assert own.with_strategy("angry general").with_strategy("auto") == Rules("auto", strategies={"sad": "lift"})
 
 
 def test_what_taste_is_to_choose_is_decided_as_a_match() -> None:
