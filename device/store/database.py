@@ -52,7 +52,7 @@ from device.store.tables import (
 Kept = Mood | Decision | Reaction
 """Events that are kept."""
 
-LATEST: Final = "0005"
+LATEST: Final = "0006"
 """The newest step of the migrations; where a database has it already, Alembic need not even be imported."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 5
@@ -115,7 +115,7 @@ class Database:
                 for table in (MOMENTS, REACTIONS):
                     theirs = delete(table) if change == EVERYONE else delete(table).where(table.c.who == change)
                     connection.execute(theirs)
-        if any(isinstance(change, str) for change in changes) and self._empty_log():
+        if any(isinstance(change, str) for change in changes) and self.empty_log():
             raise StoreError(f"{self._where}: another program reads it; it is tried again until nothing is left")
 
     # -- events --------------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Database:
             left = union(*(select(table.c.run) for table in EVENTS))
             connection.execute(delete(RUNS).where(RUNS.c.ended_before < before, RUNS.c.run.not_in(left)))
         if gone:
-            self._empty_log()
+            self.empty_log()
         return gone
 
     def moods(self, since: datetime | None, limit: int) -> list[Mood]:
@@ -184,11 +184,15 @@ class Database:
             connection.execute(delete(RUNS).where(RUNS.c.ended_before.is_not(None)))
         if self._engine.dialect.name == "sqlite":
             self._run("VACUUM")
-            if self._empty_log():
+            if self.empty_log():
                 raise StoreError(f"{self._where}: another program reads it; close that and erase again")
         else:
             for table in (*EVENTS, MOMENTS):
                 self._run(f"VACUUM FULL {table.name}")
+
+    def empty_log(self) -> bool:
+        """Take what the write-ahead log holds into the file and leave nothing of it; whether that was refused."""
+        return self._engine.dialect.name == "sqlite" and bool(self._run("PRAGMA wal_checkpoint(TRUNCATE)")[0][0])
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -211,10 +215,6 @@ class Database:
                 then = [{"row": row.id, "then": utc - timedelta(seconds=at - row.at)} for row in rows]
                 connection.execute(change, then)
             count += len(rows)
-
-    def _empty_log(self) -> bool:
-        """Take what the write-ahead log holds into the file and leave nothing of it; whether that was refused."""
-        return self._engine.dialect.name == "sqlite" and bool(self._run("PRAGMA wal_checkpoint(TRUNCATE)")[0][0])
 
     def _run(self, statement: str) -> list[Any]:
         """A statement that no transaction may surround."""

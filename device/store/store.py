@@ -112,22 +112,40 @@ class Store:
 
     def moods(self, since: datetime | None = None, limit: int = 1_000) -> list[Mood]:
         """The newest moods, the newest first; raises StoreError while nothing can be read."""
-        return self._ask(lambda database: database.moods(since, limit))
+        return self.ask(lambda database: database.moods(since, limit))
 
     def decisions(self, since: datetime | None = None, limit: int = 1_000) -> list[Decision]:
         """The newest decisions, the newest first, each with no more of its mood than the emotion; raises StoreError."""
-        return self._ask(lambda database: database.decisions(since, limit))
+        return self.ask(lambda database: database.decisions(since, limit))
 
     def reactions(self, limit: int = 20_000) -> list[Reaction]:
         """The newest reactions, the newest first; raises StoreError while nothing can be read."""
-        return self._ask(lambda database: database.reactions(limit))
+        return self.ask(lambda database: database.reactions(limit))
 
     def erase(self) -> None:
         """Erase all events and moments, written or waiting, so that no byte is left; settings stay.
 
         Raises StoreError.
         """
-        self._ask(self._erase)
+        self.ask(self._erase)
+
+    def ask(self, job: Callable[[Database], Answer]) -> Answer:
+        """What `job` answers, done in the writing thread after what waits; raises StoreError, also when it takes long.
+
+        A job raises StoreError or nothing: any other error would end the thread's turn for everybody.
+        """
+        if self._trouble is not None:
+            raise self._trouble
+        if self.worker.stopping.is_set():
+            raise StoreError("the store is closed")
+        answer: Future[Answer] = Future()
+        self._jobs.put((job, answer))
+        self._urgent.set()
+        try:
+            return answer.result(ANSWER_S)
+        except (TimeoutError, CancelledError):
+            answer.cancel()
+            raise StoreError("the database does not answer; is its disk or server very busy?") from None
 
     @property
     def lost(self) -> int:
@@ -298,21 +316,6 @@ class Store:
         return file_of(parse(self._url))
 
     # ------------------------------------------------------------------------------------------------------------------
-
-    def _ask(self, job: Callable[[Database], Answer]) -> Answer:
-        """Have the writing thread do a job after what waits; an answer that comes too late is not waited for."""
-        if self._trouble is not None:
-            raise self._trouble
-        if self.worker.stopping.is_set():
-            raise StoreError("the store is closed")
-        answer: Future[Answer] = Future()
-        self._jobs.put((job, answer))
-        self._urgent.set()
-        try:
-            return answer.result(ANSWER_S)
-        except (TimeoutError, CancelledError):
-            answer.cancel()
-            raise StoreError("the database does not answer; is its disk or server very busy?") from None
 
     def _adopt(self, kept: dict[str, str]) -> None:
         """Take what was kept; what changed since then counts more."""

@@ -158,6 +158,36 @@ KEYS: Final = Table(
 )
 """What a track is found by, in an order that is random but stays: a range of it is a fair sample."""
 
+ACCOUNTS: Final = Table(
+    "accounts",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("email", String(254), nullable=False),
+    Column("hash", String(256), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created", Utc, nullable=False),
+)
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("account", String(64), nullable=False, index=True),
+    Column("created", Utc, nullable=False),
+    Column("seen", Utc, nullable=False),
+    Column("expires", Utc, nullable=False),
+    Column("device", String(64), nullable=False),
+)
+
+INVITATIONS: Final = Table(
+    "invitations",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("account", String(64)),
+    Column("expires", Utc, nullable=False),
+)
+
 EVENTS: Final = (MOODS, DECISIONS, REACTIONS)
 """The tables whose rows bear a time, and are erased when they are old."""
 
