@@ -14,7 +14,7 @@ import msgspec
 
 from device import fusion, policy
 from device.brain import Brain
-from device.config import Config, Fusion, Listeners, Music, Policy, state_folder
+from device.config import Config, Fusion, Listeners, Music, Policy, state_folder, with_changes
 from device.context import context_of
 from device.inference.manifest import ModelSpec
 from device.listeners import Listeners as Known
@@ -40,6 +40,7 @@ def demo_settings(config: Config) -> Config:
 
 def with_kept(config: Config, kept: Mapping[str, str]) -> Config:
     """The settings under those that people changed while Attune ran (the store's); unknown ones change nothing."""
+    config = with_changes(config, kept)
     changes: dict[str, Any] = {key: kept[key] for key in ("strategy",) if key in kept}
     changes["strategies"] = _strategies(config.policy.strategies, kept)
     changes |= {"volume_pct": int(kept["volume"])} if kept.get("volume", "").isdigit() else {}

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from device.settings import CHANGEABLE, clean
 from device.signals import Aim, ConfigError, Emotion
 
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="a time of day, such as 22:30")]
 SpotifyPlaylist = Annotated[
-    str, Meta(pattern=r"^(spotify:playlist:|https://open\.spotify\.com/(intl-\w\w/)?playlist/)[0-9A-Za-z]+(\?\S*)?$")
+    str,
+    Meta(
+        pattern=r"^(spotify:playlist:|https://open\.spotify\.com/(intl-\w\w/)?playlist/)[0-9A-Za-z]+(\?\S*)?$",
+        description="a link to a playlist of Spotify",
+    ),
 ]
 
 
@@ -106,9 +114,9 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds for which a mood must last before the music follows it."""
     cooldown_s: Seconds = 45.0
     """Seconds between two changes of the music."""
-    quiet_from: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "22:30"
+    quiet_from: TimeOfDay = "22:30"
     """Local time from which the music does not change by itself."""
-    quiet_until: Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "07:00"
+    quiet_until: TimeOfDay = "07:00"
     """Local time until which the music does not change by itself; equal to quiet_from for no quiet hours."""
     volume_pct: Percent = 40
     """Volume at which Attune starts to play."""
@@ -170,7 +178,7 @@ class Spotify(Struct, frozen=True, forbid_unknown_fields=True):
     """Playlists of your own, as link or uri, for an emotion in place of a search by its genres."""
     requests_per_day: Annotated[int, Meta(ge=1, le=10_000)] = 300
     """Requests to Spotify in a day (UTC) at most: it answers apps of one's own about a thousand, and then none for hours."""
-    market: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$")] = ""
+    market: Annotated[str, Meta(pattern=r"^([A-Z]{2})?$", description="a country in two letters, such as DE")] = ""
     """Country whose music is searched, by two letters; empty for that of the account."""
     api: str = "https://api.spotify.com/v1/"
     """Address of the Web API."""
@@ -183,7 +191,9 @@ class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
 
     url: str = ""
     """mqtt://[user:password@]host[:port] or mqtts://...; empty for the embedded broker."""
-    device: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")] = "livingroom"
+    device: Annotated[
+        str, Meta(pattern=r"^[a-z0-9_-]{1,32}$", description="1 to 32 small letters, digits, _ and -")
+    ] = "livingroom"
     """Name of this device in topics: attune/<device>/..."""
     embedded: bool = True
     """Whether a broker on the loopback address is started when no url is given."""
@@ -262,6 +272,50 @@ def convert(data: dict[str, Any]) -> Config:
         raise ConfigError(_explain(str(error))) from None
 
 
+def changed(config: Config, key: str, text: str) -> Config:
+    """The settings with one of them as people want it, "" for as it is in `config`.
+
+    `key` is that of settings.CHANGEABLE, such as policy.dwell_s, music.player or music.genres.angry; `text` is a number,
+    on or off, one of the words that the setting takes, or for genres their names with commas between them. Raises
+    ConfigError in words for the person who asked, which do not repeat the text: it may hold a password.
+    """
+    if key not in CHANGEABLE:
+        raise ConfigError(_explain_key(key))
+    text = clean(text)
+    if not text:
+        return config
+    try:
+        CHANGEABLE[key].check(text)
+        return _with(config, key.partition(".")[0], {key: text})
+    except ValueError as error:  # a ConfigError, or what a part says of settings that do not go together
+        raise ConfigError(f"{key}: {error}") from None
+
+
+def with_changes(config: Config, kept: Mapping[str, str]) -> Config:
+    """The settings under those that people changed, by key as in `changed`; what does not fit any more counts for nothing.
+
+    Those of a part are taken together, and one by one where they do not go together.
+    """
+    for part, items in _usable(kept).items():
+        try:
+            config = _with(config, part, items)
+        except ValueError:
+            for key, text in items.items():
+                with contextlib.suppress(ConfigError):
+                    config = changed(config, key, text)
+    return config
+
+
+def text_of(config: Config, key: str) -> str:
+    """The setting of that key as `changed` takes it; "" for a row of a table that nobody has set."""
+    part, name, row = _split(key)
+    value = getattr(getattr(config, part), name)
+    value = value.get(row, "") if row else value
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def state_folder(config: Config) -> Path:
     """The folder for what Attune keeps; it may not exist yet."""
     if config.state:
@@ -298,6 +352,84 @@ def models_folder(config: Config) -> Path:
 def known_names(struct: type[Struct]) -> tuple[str, ...]:
     """Names of the settings of one part."""
     return tuple(item.name for item in msgspec.structs.fields(struct))
+
+
+def _usable(kept: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What may be changed and is not empty, by part."""
+    parts: dict[str, dict[str, str]] = {}
+    for key, text in kept.items():
+        with contextlib.suppress(ConfigError):
+            if key in CHANGEABLE and clean(text):
+                CHANGEABLE[key].check(clean(text))
+                parts.setdefault(key.partition(".")[0], {})[key] = clean(text)
+    return parts
+
+
+def _with(config: Config, part: str, items: Mapping[str, str]) -> Config:
+    """The settings with some of one part; raises ValueError where a text or all of them together cannot be."""
+    struct = getattr(config, part)
+    values: dict[str, Any] = {}
+    for key, text in items.items():
+        _, name, row = _split(key)
+        value = _converted(_type_of(type(struct), name, bool(row)), text)
+        values[name] = {**values.get(name, getattr(struct, name)), row: value} if row else value
+    return msgspec.structs.replace(config, **{part: msgspec.structs.replace(struct, **values)})
+
+
+def _converted(wanted: Any, text: str) -> Any:
+    given: Any = text
+    if wanted is bool:
+        given = {"on": True, "off": False}.get(text.lower(), text)
+    elif wanted == list[str]:
+        given = [name.strip() for name in text.split(",")]
+    try:
+        return msgspec.convert(given, wanted, strict=False)
+    except msgspec.ValidationError:
+        raise ConfigError(f"must be {_in_words(wanted)}") from None
+
+
+def _in_words(wanted: Any) -> str:
+    """What a setting may be, from its type."""
+    kind = msgspec.inspect.type_info(wanted)
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return str((kind.extra_json_schema or {})["description"])
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return f"one of {', '.join(map(str, get_args(wanted)))}"
+    if isinstance(kind, msgspec.inspect.BoolType):
+        return "on or off"
+    if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        number = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
+        least = f"above {kind.gt:,g} and up to" if kind.gt is not None else f"from {kind.ge:,g} to"
+        return f"{number} {least} {kind.le:,g}"
+    return "text"
+
+
+def _split(key: str) -> tuple[str, str, str]:
+    """Part, name and row ("" for none) of a key."""
+    part, name, *row = key.split(".")
+    return part, name, "".join(row)
+
+
+def _type_of(struct: type[Struct], name: str, is_row: bool) -> Any:
+    found = next(item.type for item in msgspec.structs.fields(struct) if item.name == name)
+    return get_args(found)[1] if is_row else found
+
+
+def _all_keys() -> Iterator[str]:
+    for part in msgspec.structs.fields(Config):
+        if isinstance(part.type, type) and issubclass(part.type, Struct):
+            yield from (f"{part.name}.{name}" for name in known_names(part.type))
+        else:
+            yield part.name
+
+
+def _explain_key(key: str) -> str:
+    if key in _all_keys():
+        return f"{key} is set in config.toml only"
+    near = difflib.get_close_matches(key, CHANGEABLE, n=1)
+    here = [known for known in CHANGEABLE if known.startswith(f"{key.partition('.')[0]}.")] or CHANGEABLE
+    hint = f"did you mean {near[0]}?" if near else f"these can be changed: {', '.join(here)}"
+    return f"{clean(key)[:80]}: unknown setting; {hint}"
 
 
 def _explain(message: str) -> str:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from device.ports import Sensor
 from device.sensors.absent import AbsentSensor
 from device.sensors.pi_camera import PiCamera, first_pi_camera, next_due
 from device.sensors.replay import Recording
+from device.settings import without_password
 from device.signals import Image, Pixels, Raw, SensorError
 
 if TYPE_CHECKING:
@@ -193,14 +193,6 @@ _REMEDIES: Final[dict[Backend, str]] = {
     "FFMPEG": "check the address and password, and that its server runs",
     "GSTREAMER": "check the pipeline with gst-launch-1.0, and on a Jetson that nvargus-daemon runs",
 }
-
-
-def without_password(address: str) -> str:
-    """An address for logs and the page: without user and password, and without the query, which may hold a token."""
-    if "://" not in address or " ! " in address:
-        return address
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 # -- whichever is there ------------------------------------------------------------------------------------------------
