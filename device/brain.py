@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 
+from device.context import context_of
 from device.fusion import Fusion
 from device.listeners import CalibrationError, Listeners
 from device.policy import Policy
@@ -15,6 +16,7 @@ from device.signals import (
     ECHO_CANCELLED,
     ROOM,
     Command,
+    Context,
     Control,
     Emotion,
     Estimate,
@@ -84,8 +86,7 @@ class Brain:
             case PlayerState():
                 return self._played(message)
             case Queue():
-                self._reactions, out = self._reactions.queued(message)
-                return [*out, message, *([Control("player", "play", message)] if message.tracks else [])]
+                return self._queued(message)
             case Health():
                 if message.part == "microphone":
                     self._echo_cancelled = ECHO_CANCELLED in message.message
@@ -129,6 +130,21 @@ class Brain:
         self._reactions, reactions = self._reactions.heard(state)
         loudness_pct = state.volume_pct if state.status == "playing" else 0
         return [*reactions, state, Control("voice", "playback", loudness_pct)]
+
+    def _queued(self, queue: Queue) -> list[Event | Control]:
+        """A queue is played, but one of Attune's that a person's choice has overtaken, while its tracks were sought."""
+        if self._policy.is_outdated(queue):
+            return []
+        chosen = queue.chosen_by == "listener" and bool(queue.tracks)
+        self._policy = self._policy.chosen(queue.at) if chosen else self._policy
+        self._reactions, out = self._reactions.queued(queue, self._circumstances())
+        return [*out, queue, *([Control("player", "play", queue)] if queue.tracks else [])]
+
+    def _circumstances(self) -> Context:
+        """Those in which a person chooses now; one whose mood was never sensed counts as neutral."""
+        mood = self._reactions.mood or Mood(self._now, "neutral")
+        decision = self._policy.decision(mood)
+        return context_of(replace(decision, who=self._listeners.present, utc=self._utc_at(self._now)))
 
     def _obey(self, command: Command) -> list[Event | Control]:
         try:
@@ -196,10 +212,17 @@ class Brain:
         return Setting(command.at, command.kind, command.value)
 
     def _stamped(self, out: Event | Control) -> Event | Control:
-        if self._utc is None or isinstance(out, Control):
+        if isinstance(out, Control):
             return out
+        utc = self._utc_at(out.at)
+        return replace(out, utc=utc) if utc else out
+
+    def _utc_at(self, second: float) -> datetime | None:
+        """The wall time at a second, None while the clock is not to be trusted."""
+        if self._utc is None:
+            return None
         at, utc = self._utc
-        return replace(out, utc=utc + timedelta(seconds=out.at - at))
+        return utc + timedelta(seconds=second - at)
 
 
 def _moved(scores: tuple[float, ...], told: tuple[float, ...]) -> bool:

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
-from typing import cast
+from typing import Final, cast
 
 from device.context import local_time
-from device.signals import GENERAL, VALENCE_AROUSAL, Aim, Decision, Emotion, Feeling, Mood, PlayerState, Target, Tick
+from device.signals import (
+    GENERAL,
+    VALENCE_AROUSAL,
+    Aim,
+    Decision,
+    Emotion,
+    Feeling,
+    Mood,
+    PlayerState,
+    Queue,
+    Target,
+    Tick,
+)
 from device.strategies import target_of
+
+STARTS_S: Final = 15.0
+"""Seconds that a player gets to tell of what a person chose: one of Spotify's is given up after 13."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the policy remembers: since when the mood lasts, what was decided last and when, and what people did."""
+    """What the policy remembers: since when the mood lasts, what was decided last and when, and what people did.
+
+    `chosen_at` is when a person last chose what to play; None once the player failed at it.
+    """
 
     rules: Rules = field(default_factory=Rules)
     emotion: Feeling = "absent"
@@ -60,6 +78,7 @@ class Policy:
     player: PlayerState | None = None
     clock: Tick | None = None
     held_by_listener: bool = False
+    chosen_at: float | None = None
 
     def saw(self, mood: Mood) -> Policy:
         """The state after a mood."""
@@ -67,7 +86,15 @@ class Policy:
 
     def played(self, state: PlayerState) -> Policy:
         """The state after news of the player."""
-        return replace(self, player=state)
+        return replace(self, player=state, chosen_at=None if state.status == "failed" else self.chosen_at)
+
+    def chosen(self, at: float) -> Policy:
+        """The state after a person chose what to play, which also ends a pause."""
+        return replace(self, chosen_at=at, held_by_listener=False)
+
+    def is_outdated(self, queue: Queue) -> bool:
+        """Whether a queue was decided before a person chose another."""
+        return queue.chosen_by == "attune" and self.chosen_at is not None and queue.at < self.chosen_at
 
     def ticked(self, tick: Tick) -> Policy:
         """The state after a look at the clock."""
@@ -87,11 +114,16 @@ class Policy:
         """The state and, where the music should change, the decision to do so."""
         if self._must_wait(mood):
             return self, None
+        decision = self.decision(mood)
+        if decision.target == self.decided and self._plays():
+            return self, None
+        return replace(self, decided=decision.target, decided_at=mood.at, recent=mood.emotion), decision
+
+    def decision(self, mood: Mood) -> Decision:
+        """What would be decided for a mood that has an emotion, were it time to decide."""
         aim = self.rules.aim(mood.emotion)
         target = target_of(cast(Emotion, mood.emotion), "match" if aim == "auto" else aim)
-        if target == self.decided and self._plays():
-            return self, None
-        decision = Decision(
+        return Decision(
             mood.at,
             mood,
             target,
@@ -101,7 +133,6 @@ class Policy:
             recent=self.recent,
             zone=self.clock.zone if self.clock else "UTC",
         )
-        return replace(self, decided=target, decided_at=mood.at, recent=mood.emotion), decision
 
     def _must_wait(self, mood: Mood) -> bool:
         return (
@@ -110,7 +141,7 @@ class Policy:
             or self._cools(mood.at)
             or self.held_by_listener
             or self._is_paused()
-            or self._listener_chose()
+            or self._listener_chose(mood.at)
             or is_quiet(self.clock, self.rules)
         )
 
@@ -121,8 +152,10 @@ class Policy:
         """Paused by whomever, since Attune never pauses by itself: another program of the house may have."""
         return self.player is not None and self.player.status == "paused"
 
-    def _listener_chose(self) -> bool:
-        return self._plays() and self.player is not None and self.player.chosen_by == "listener"
+    def _listener_chose(self, at: float) -> bool:
+        """What a person chose plays, or was given to a player that has not told of it yet."""
+        plays = self._plays() and self.player is not None and self.player.chosen_by == "listener"
+        return plays or (self.chosen_at is not None and at - self.chosen_at < STARTS_S)
 
     def _plays(self) -> bool:
         return self.player is not None and self.player.status == "playing"

@@ -45,7 +45,8 @@ class Network(Protocol):
 class Player(Protocol):
     """Something that plays; every method returns at once or raises PlayerError within a few seconds."""
 
-    def play(self, queue: Queue) -> None: ...
+    def play(self, queue: Queue) -> None:
+        """Play it in place of what plays; while its tracks play, states tell by whom it was chosen."""
 
     def pause(self) -> None: ...
 

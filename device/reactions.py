@@ -45,11 +45,16 @@ class Reactions:
     next_at: float | None = None
     played: tuple[tuple[Track, Context], ...] = ()
 
-    def queued(self, queue: Queue) -> tuple[Reactions, list[Reaction]]:
-        """A new queue ends what the one before was for."""
+    def queued(self, queue: Queue, chosen_in: Context | None = None) -> tuple[Reactions, list[Reaction]]:
+        """A new queue ends what the one before was for; `chosen_in` are the circumstances where a person chose it.
+
+        That the mood moves under what a person chose is no doing of a strategy.
+        """
         state, reactions = self._moved(queue.at)
         if not queue.tracks:
             return state, reactions
+        if queue.chosen_by == "listener":
+            return replace(state, queue=replace(queue, context=chosen_in)), reactions
         return replace(state, queue=queue, began=state.mood, began_at=queue.at), reactions
 
     def felt(self, mood: Mood) -> tuple[Reactions, list[Reaction]]:
@@ -69,7 +74,7 @@ class Reactions:
         reactions = self._ended(before, state, context) if before and before.track else []
         if state.track and state.status == "playing":
             after = replace(after, played=(*self.played, (state.track, context))[-REMEMBERED:])
-            if state.chosen_by == "listener" and self.queue and self.queue.tracks:  # else the mood then is not known
+            if state.chosen_by == "listener" and self._is_choice(state.track):
                 reactions.append(_reaction(state.at, "choose", CHOOSE, state.track, context))
         return replace(after, next_at=None), reactions
 
@@ -92,6 +97,10 @@ class Reactions:
 
     def _context(self) -> Context | None:
         return self.queue.context if self.queue else None
+
+    def _is_choice(self, track: Track) -> bool:
+        """Of several tracks that were chosen at once only the first; none while nothing is known of the mood then."""
+        return self.queue is not None and bool(self.queue.tracks) and track not in self.queue.tracks[1:]
 
     def _ended(self, before: PlayerState, after: PlayerState, context: Context) -> list[Reaction]:
         track, share = before.track, _share(before, after.at)

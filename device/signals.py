@@ -304,6 +304,9 @@ class Wish:
     utc: datetime | None = None
 
 
+Chooser = Literal["attune", "listener"]
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     """Tracks to play in this order, and why these; `context` is what they were chosen in, None where a person chose."""
@@ -315,10 +318,15 @@ class Queue:
     utc: datetime | None = None
     context: Context | None = None
 
+    @property
+    def chosen_by(self) -> Chooser:
+        """Whose choice it is."""
+        return "listener" if self.context is None else "attune"
+
 
 @dataclass(frozen=True, slots=True)
 class PlayerState:
-    """What the player does; `chosen_by` is "listener" when the current track is not one that Attune queued.
+    """What the player does; `chosen_by` is "listener" when the current track is not one that Attune chose.
 
     `elapsed_s` is how far into `track` the player was at `at`.
     """
@@ -328,7 +336,7 @@ class PlayerState:
     track: Track | None = None
     volume_pct: int = 0
     device: str = ""
-    chosen_by: Literal["attune", "listener"] = "attune"
+    chosen_by: Chooser = "attune"
     utc: datetime | None = None
     elapsed_s: float = 0.0
 

@@ -242,6 +242,53 @@ def test_a_like_becomes_a_reaction_of_whoever_listens() -> None:
     assert told == Health(13.0, "taste", "works", "a like is kept", utc=START + timedelta(seconds=13.0))
 
 
+def chosen(at: float, *tracks: Track) -> Queue:
+    return Queue(at, tracks or (Track("mine.ogg", duration_s=60.0),), "chosen by you")
+
+
+def test_what_a_person_chose_plays_and_no_mood_interrupts_it() -> None:
+    room = brain()
+    assert room.step(chosen(1.0))[-1] == Control("player", "play", chosen(1.0))
+    room.step(PlayerState(2.0, "playing", chosen(1.0).tracks[0], 40, "test", "listener"))
+    assert not any(isinstance(out, Decision) for out in evening(room, 60.0))
+    room.step(PlayerState(61.0, "stopped"))
+    assert any(isinstance(out, Decision) for out in room.step(happy(61.0)))
+
+
+def test_a_queue_that_was_decided_before_a_person_chose_comes_too_late() -> None:
+    room = brain()
+    decision = next(out for out in evening(room, 12.0) if isinstance(out, Decision))
+    late = Queue(decision.at, (Track("late.ogg"),), "fits", context=context_of(decision))
+    room.step(chosen(13.0))
+    assert room.step(late) == []
+    room.step(PlayerState(14.0, "failed"))
+    assert room.step(late)[-1] == Control("player", "play", late)
+
+
+def test_what_a_person_chose_can_be_liked_in_the_mood_of_then() -> None:
+    room = brain()
+    evening(room, 12.0)
+    room.step(command(12.0, "listener", "Anna"))
+    queue = chosen(12.5, Track("a.ogg", duration_s=60.0), Track("b.ogg", duration_s=60.0))
+    room.step(queue)
+    told = [room.step(PlayerState(13.0 + k, "playing", queue.tracks[k], 40, "test", "listener"))[0] for k in (0, 1)]
+    assert isinstance(told[0], Reaction)
+    assert (told[0].kind, told[0].track, told[0].context.who) == ("choose", queue.tracks[0], "anna")
+    assert not isinstance(told[1], Reaction)  # it came with the first
+    (reaction, _) = room.step(command(15.0, "like"))
+    assert isinstance(reaction, Reaction)
+    assert (reaction.track, reaction.context.emotion, reaction.context.strategy) == (queue.tracks[1], "happy", "match")
+
+
+def test_what_a_person_chose_before_any_mood_was_sensed_can_be_liked_too() -> None:
+    room = brain()
+    room.step(chosen(1.0))
+    room.step(PlayerState(2.0, "playing", chosen(1.0).tracks[0], 40, "test", "listener"))
+    (reaction, _) = room.step(command(3.0, "like"))
+    assert isinstance(reaction, Reaction)
+    assert reaction.context.emotion == "neutral"
+
+
 def test_a_like_of_nothing_says_so() -> None:
     (told,) = brain().step(command(1.0, "like"))
     assert isinstance(told, Health)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.policy import Policy, Rules, is_quiet
+from device.policy import STARTS_S, Policy, Rules, is_quiet
 from device.signals import EMOTIONS, Decision, Feeling, Mood, PlayerState, Tick, Track
 
 NO_QUIET = Rules(quiet_from=time(0), quiet_until=time(0))
@@ -61,6 +61,18 @@ def test_whatever_the_moods_changes_keep_dwell_and_cooldown(told: list[Feeling])
 def test_a_track_that_a_listener_chose_is_never_interrupted() -> None:
     policy = Policy(NO_QUIET).played(playing("listener"))
     assert run(every_second("angry", 0, 300), policy)[1] == []
+
+
+def test_what_a_person_chose_is_left_alone_before_the_player_tells_of_it_but_not_if_it_fails() -> None:
+    policy = Policy(NO_QUIET).chosen(0.0)
+    _, decisions = run(every_second("angry", 0, 30), policy)
+    assert [decision.at for decision in decisions] == [STARTS_S]
+    failed = policy.played(PlayerState(1.0, "failed"))
+    assert [decision.at for decision in run(every_second("angry", 0, 30), failed)[1]] == [8.0]
+
+
+def test_what_a_person_chose_ends_a_pause() -> None:
+    assert not Policy(NO_QUIET).paused_by_listener(True).chosen(0.0).held_by_listener
 
 
 def test_music_that_a_listener_paused_stays_so_until_they_resume() -> None:

@@ -86,6 +86,12 @@ def test_what_somebody_chose_is_liked() -> None:
     assert kinds(reactions) == [("choose", 0.7, "z"), ("choose", 0.7, "a")]
 
 
+def test_that_the_mood_moves_under_what_a_person_chose_is_no_doing_of_a_strategy() -> None:
+    state, _ = Reactions().felt(sad(0.0))
+    state, _ = told(state.queued(replace(queue(1.0), context=None), CONTEXT)[0], playing(1.0, A, chosen_by="listener"))
+    assert state.felt(content(2.0 + MOVED_AFTER_S))[1] == []
+
+
 def test_a_like_means_what_plays_or_what_played() -> None:
     state, _ = told(begun(), playing(98.0, B))
     for value, uri in (("", "b"), ("b", "b"), ("a", "a")):

@@ -13,7 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from device.files import write_private
-from device.signals import Track
+from device.signals import Chooser, Track
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,10 @@ BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What should play, from where, how loud; `elapsed_s` is the place in the current track at second `at`."""
+    """What should play, from where, how loud, and whose choice it is.
+
+    `elapsed_s` is the place in the current track at second `at`.
+    """
 
     tracks: tuple[Track, ...] = ()
     place: int = 0
@@ -48,6 +51,7 @@ class Wanted:
     volume_pct: int | None = None
     unheard: bool = False
     """Whether MPD has not been given these tracks yet."""
+    chosen_by: Chooser = "attune"
 
     def position_s(self, now: float) -> float:
         """Where the current track has come to."""

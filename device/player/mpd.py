@@ -149,7 +149,7 @@ class MpdPlayer:
         with self._lock:
             self._before = None
             volume_pct = self._wanted.volume_pct if queue.volume_pct is None else self._allowed(queue.volume_pct)
-            self._wanted = Wanted(queue.tracks, 0, 0.0, time.monotonic(), status, volume_pct, unheard=True)
+            self._wanted = Wanted(queue.tracks, 0, 0.0, time.monotonic(), status, volume_pct, True, queue.chosen_by)
             with self._client("play a queue") as client:
                 self._give(client)
 
@@ -388,7 +388,7 @@ class MpdPlayer:
             if status["state"] == "play" and float(status.get("elapsed", 0.0)) < HEARD_S and not at_once:
                 return False
             state = self._state(status, song)
-            if state.chosen_by == "attune" and state.status != "failed":
+            if self._is_ours(status) and state.status != "failed":
                 self._remember(status, state)
             else:
                 self._wanted = replace(self._wanted, status="stopped")
@@ -431,6 +431,10 @@ class MpdPlayer:
             log.warning("mpd: %s%s", error, "; is [music] output the right one?" if "open" in error.lower() else "")
         self._error = error
 
+    def _is_ours(self, status: Mapping[str, str]) -> bool:
+        """Whether nothing plays but what was queued here."""
+        return status["state"] == "stop" or status.get("songid", "") in self._ours
+
     def _state(self, status: Mapping[str, str], song: Mapping[str, Any]) -> PlayerState:
         place = self._ours.get(song.get("id", ""))
         track = self._wanted.tracks[place] if place is not None else track_of(song)
@@ -441,7 +445,7 @@ class MpdPlayer:
             track=None if stopped else track,
             volume_pct=max(0, int(status.get("volume", self._wanted.volume_pct or 0))),
             device=self.output_name,
-            chosen_by="attune" if stopped or place is not None else "listener",
+            chosen_by="attune" if stopped else self._wanted.chosen_by if place is not None else "listener",
             elapsed_s=0.0 if stopped else float(status.get("elapsed", 0.0)),
         )
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, Literal
 
-from device.signals import PlayerError, PlayerState, Queue, Track
+from device.signals import Chooser, PlayerError, PlayerState, Queue, Track
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ class SilentPlayer:
         self._tell = tell
         self._clock = clock
         self._tracks: tuple[Track, ...] = ()
+        self._chosen_by: Chooser = "attune"
         self._place = 0
         self._started_at = 0.0
         self._paused_at: float | None = None
@@ -35,6 +36,7 @@ class SilentPlayer:
         if queue.volume_pct is not None:
             self._volume_pct = queue.volume_pct
         self._tracks, self._place, self._paused_at = queue.tracks, 0, None
+        self._chosen_by = queue.chosen_by if queue.tracks else "attune"
         self._begin(self._clock(), self._clock())
 
     def pause(self) -> None:
@@ -90,7 +92,10 @@ class SilentPlayer:
 
     def _say(self, at: float) -> None:
         track = self._track()
-        state = PlayerState(at, self._status(track), track, self._volume_pct, "silent", elapsed_s=self._elapsed_s(at))
+        status, elapsed_s = self._status(track), self._elapsed_s(at)
+        state = PlayerState(
+            at, status, track, self._volume_pct, "silent", self._chosen_by if track else "attune", elapsed_s=elapsed_s
+        )
         self._tell(state)
 
     def _elapsed_s(self, at: float) -> float:

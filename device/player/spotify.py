@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from device.player.silent import UNKNOWN_LENGTH_S
 from device.player.spotify_speaker import Seen, Speaker
-from device.signals import PlayerError, PlayerState, Queue, Track
+from device.signals import Chooser, PlayerError, PlayerState, Queue, Track
 from device.spotify import NoDeviceError, PointlessError, Session, SpotifyError
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ KEPT: Final = "Kept by Attune"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What plays, as far as we know: our tracks, where in them, or what a listener chose instead."""
+    """What plays, as far as we know: our tracks, whose choice they are, where in them, or what was chosen elsewhere."""
 
     tracks: tuple[Track, ...] = ()
     place: int = 0
@@ -48,6 +48,13 @@ class Line:
     status: Literal["playing", "paused", "stopped", "failed"] = "stopped"
     volume_pct: int = 0
     chosen: Track | None = None
+    queued_by: Chooser = "attune"
+
+    @property
+    def chosen_by(self) -> Chooser:
+        if self.status not in ("playing", "paused"):
+            return "attune"
+        return "listener" if self.chosen else self.queued_by
 
     @property
     def track(self) -> Track | None:
@@ -135,7 +142,7 @@ class SpotifyPlayer:
         with self._lock, self._order(vital=True):
             self._speaker.play([track.uri for track in queue.tracks])
             before_pct = self._line.volume_pct
-            self._line = Line(queue.tracks, 0, 0.0, self._clock(), "playing", before_pct)
+            self._line = Line(queue.tracks, 0, 0.0, self._clock(), "playing", before_pct, None, queue.chosen_by)
             self._looks_left = LOOKS
             if queue.volume_pct is not None and queue.volume_pct != before_pct:
                 self._turn_to(queue.volume_pct)
@@ -312,7 +319,7 @@ class SpotifyPlayer:
             track=line.track,
             volume_pct=line.volume_pct,
             device=self._speaker.name,
-            chosen_by="listener" if line.chosen else "attune",
+            chosen_by=line.chosen_by,
             elapsed_s=line.position_s(now),
         )
         if self._told is None or replace(self._told, at=now, elapsed_s=state.elapsed_s) != state:

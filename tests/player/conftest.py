@@ -21,7 +21,10 @@ from device.config import Music
 from device.music import demo
 from device.music.scores import pieces
 from device.player.mpd import MpdPlayer
-from device.signals import PlayerState
+from device.signals import Context, PlayerState
+
+DECIDED = Context("room", "sad", "match")
+"""In what Attune chooses a queue; one without was chosen by a person."""
 
 LIMIT_S = 15.0
 """How long a test waits for what must come; nothing is judged by how long it took."""

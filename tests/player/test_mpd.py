@@ -26,7 +26,7 @@ from device.player.mpd import MpdPlayer, chosen_output
 from device.player.mpd_client import place_of
 from device.signals import PlayerError, Queue, Track
 from tests.fakes.pulse import SINK, PrivatePulse
-from tests.player.conftest import LIMIT_S, Stage, fill, needs_mpd, small_disk, tone
+from tests.player.conftest import DECIDED, LIMIT_S, Stage, fill, needs_mpd, small_disk, tone
 from tests.player.ear import Ear
 
 pytestmark = needs_mpd
@@ -38,7 +38,7 @@ def tracks(library: Path, *titles: str) -> tuple[Track, ...]:
 
 
 def queue(library: Path, *titles: str, volume_pct: int | None = 60) -> Queue:
-    return Queue(0.0, tracks(library, *titles), "a test", volume_pct)
+    return Queue(0.0, tracks(library, *titles), "a test", volume_pct, context=DECIDED)
 
 
 @contextmanager
@@ -131,6 +131,16 @@ def test_pause_resume_next_and_volume(stage: Stage) -> None:
     diary.wait_for(lambda state: state.status == "stopped", after=mark)
     for order in (player.next, player.pause, player.resume):
         order()
+
+
+def test_a_queue_that_a_person_chose_is_told_as_theirs_until_it_ends(stage: Stage) -> None:
+    player, diary = stage.player()
+    mark = diary.mark()
+    player.play(Queue(0.0, tracks(stage.library, "Tone 1", "Tone 2"), "chosen by you", 60))
+    last = diary.playing("Tone 2")
+    end = diary.wait_for(lambda state: state.status == "stopped", after=diary.states.index(last))
+    assert {state.chosen_by for state in diary.states[mark:] if state.track} == {"listener"}
+    assert end.chosen_by == "attune"
 
 
 def test_an_empty_queue_stops_the_music(stage: Stage) -> None:
@@ -238,7 +248,7 @@ def test_new_files_are_found_at_once_and_lost_ones_are_left_out(
     player, diary = stage.player(library=folder)
     tone(folder / "new.ogg", 330.0, title="New", genre="pop")
     found = Folder(folder).tracks()
-    player.play(Queue(0.0, (Track("gone.ogg"), *found), "a test", 50))
+    player.play(Queue(0.0, (Track("gone.ogg"), *found), "a test", 50, context=DECIDED))
     assert diary.playing("New").chosen_by == "attune"
     assert "left out 1 tracks that it cannot find: gone.ogg" in caplog.text
     with pytest.raises(PlayerError, match="MPD finds none of 1 tracks"):
@@ -614,7 +624,7 @@ def test_names_in_every_script(stage: Stage, tmp_path: Path) -> None:
     player, diary = stage.player(library=folder)
     for _ in ("by their paths, before the scan", "by the names in MPD's database"):
         mark = diary.mark()
-        player.play(Queue(0.0, tuple(found), "a test", 50))
+        player.play(Queue(0.0, tuple(found), "a test", 50, context=DECIDED))
         for track in found:
             assert diary.playing(track.title, after=mark).chosen_by == "attune"
             player.next()

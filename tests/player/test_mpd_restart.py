@@ -32,12 +32,12 @@ from pathlib import Path
 from device.config import Music
 from device.music.folder import Folder
 from device.player.mpd import MpdPlayer
-from device.signals import Queue
+from device.signals import Context, Queue
 library, folder, titles, fifo = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(","), sys.argv[4]
 settings = Music(output="fifo" if fifo else "null", fifo=fifo)
 player = MpdPlayer(settings, folder / "state", library, lambda state: None, runtime_folder=folder / "run")
 tracks = {track.title: track for track in Folder(library).tracks()}
-player.play(Queue(0.0, tuple(tracks[title] for title in titles), "a test", 35))
+player.play(Queue(0.0, tuple(tracks[title] for title in titles), "a test", 35, context=Context("room", "sad", "match")))
 print(player._address, flush=True)
 time.sleep(120)
 """
@@ -98,6 +98,15 @@ def test_an_end_in_good_order_keeps_the_very_place(stage: Stage, caplog: pytest.
     _, again = stage.player(in_memory=False)
     assert 0.0 <= again.playing("Late Rain").elapsed_s - place_s < 0.5
     assert "goes on where it ended" in caplog.text
+
+
+def test_what_a_person_chose_is_still_theirs_after_a_restart(stage: Stage) -> None:
+    player, diary = stage.player()
+    player.play(replace(queue(stage.library, "Late Rain"), context=None))
+    diary.playing("Late Rain")
+    player.close()
+    _, diary = stage.player()
+    assert diary.playing("Late Rain").chosen_by == "listener"
 
 
 def test_what_the_listener_paused_stays_paused_at_its_place(stage: Stage) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from device.player.silent import UNKNOWN_LENGTH_S, SilentPlayer
-from device.signals import PlayerState, Queue, Track
+from device.signals import Context, PlayerState, Queue, Track
 
 A, B, C = Track("a", "Rain", genre="piano", duration_s=60.0), Track("b", "Snow", duration_s=30.0), Track("c")
 
@@ -30,7 +30,7 @@ def room() -> Room:
 
 
 def test_tracks_follow_each_other_in_their_own_time(room: Room) -> None:
-    room.player.play(Queue(100.0, (A, B, C), "why", 40))
+    room.player.play(Queue(100.0, (A, B, C), "why", 40, context=Context("room", "sad", "match")))
     for at in (159.0, 160.0, 190.5, 190.0 + UNKNOWN_LENGTH_S, 999.0):
         room.go_to(at)
     assert room.heard() == [
@@ -40,6 +40,14 @@ def test_tracks_follow_each_other_in_their_own_time(room: Room) -> None:
         (370.0, "stopped", ""),
     ]
     assert {(state.volume_pct, state.device, state.chosen_by) for state in room.said} == {(40, "silent", "attune")}
+
+
+def test_what_a_person_chose_is_told_as_theirs_until_it_ends(room: Room) -> None:
+    room.player.play(Queue(100.0, (A,), "chosen by you"))
+    room.player.pause()
+    room.player.next()
+    chosen_by = [(state.status, state.chosen_by) for state in room.said]
+    assert chosen_by == [("playing", "listener"), ("paused", "listener"), ("stopped", "attune")]
 
 
 def test_a_long_gap_passes_several_tracks(room: Room) -> None:

@@ -22,7 +22,7 @@ from tests.fakes.librespot import LibrespotServer
 from tests.fakes.librespot_player import Song
 from tests.fakes.spotify import Clock, SpotifyServer, State
 from tests.fakes.spotify.catalogue import from_rows
-from tests.player.conftest import Diary, until
+from tests.player.conftest import DECIDED, Diary, until
 from tests.spotify.house import connected
 
 LONG_MS, SHORT_MS = 200_000, 700
@@ -69,7 +69,7 @@ def queue(server: SpotifyServer, *places: int, volume_pct: int | None = None) ->
         Track(one.uri, one.name, one.artist.name, "pop", duration_s=one.duration_ms / 1000, source="spotify")
         for one in chosen
     )
-    return Queue(time.monotonic(), tracks, "a test", volume_pct)
+    return Queue(time.monotonic(), tracks, "a test", volume_pct, context=DECIDED)
 
 
 def heard(server: SpotifyServer) -> tuple[str, str]:
@@ -190,6 +190,17 @@ def test_what_a_listener_chooses_is_told_and_left_alone(
     player.set_volume(30)
     state = diary.playing("Song 5")
     assert state.chosen_by == "listener"
+    player.play(queue(server, 2))
+    assert diary.playing("Song 2").chosen_by == "attune"
+
+
+def test_a_queue_that_a_person_chose_is_told_as_theirs_until_it_ends(
+    player: SpotifyPlayer, server: SpotifyServer, diary: Diary
+) -> None:
+    player.play(replace(queue(server, 3, 4), context=None))
+    diary.wait_for(lambda state: state.status == "stopped")
+    assert {(state.status, state.chosen_by) for state in diary.states if state.track} == {("playing", "listener")}
+    assert diary.states[-1].chosen_by == "attune"
     player.play(queue(server, 2))
     assert diary.playing("Song 2").chosen_by == "attune"
 
