@@ -22,7 +22,17 @@ RUN = [
     "alembic==1.20.1",  # its migrations
     "tqdm==4.70.1",  # progress bars
 ]
-WEB = ["Flask==3.1.3", "Werkzeug==3.1.9", "cheroot==11.1.2"]
+WEB = [
+    "Flask==3.1.3",
+    "Werkzeug==3.1.9",
+    "cheroot==11.1.2",
+    "Flask-Login==0.6.3",  # who is logged in
+    "Flask-WTF==1.3.0",  # tokens against posts from other sites
+    "argon2-cffi==25.1.0",  # passwords
+    "segno==1.6.6",  # QR codes: pure Python
+    "cryptography==50.0.2",  # the certificate of https, made on use
+    "pi-heif==1.4.0",  # pictures of phones, from memory
+]
 BROKER = ["amqtt==0.12.1"]
 LEARN = "scikit-learn==1.9.1"  # grows trees, in child processes and recipes; the daemon asks them as arrays
 LIBRARY = ["librosa==0.11.0", LEARN]  # librosa measures the sound of music files, in a process of its own
@@ -67,6 +77,7 @@ EXTRAS = {
         "ruff==0.17.5",
         "selenium==4.51.0",
         "psutil==7.2.2",
+        "Babel==2.18.0",  # collects and compiles translations
         ONNX,  # for the graph that the text network is timed against
         "types-psutil==7.2.2.20261111",
     ],

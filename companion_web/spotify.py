@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flask import Flask, Response, render_template, request
+from flask import Blueprint, Response, render_template, request
 
-from companion_web import guard
+from companion_web.doors import add_page
+from companion_web.pages import page as show
+from companion_web.room import Room
 from device.signals import AttuneError
 from device.spotify import Session
 
@@ -67,26 +69,20 @@ class Views:
         return self._page(said=said)
 
     def _page(self, said: str = "", failed: str = "", link: str = "", names: Sequence[str] | None = None) -> Response:
-        shown = render_template(
-            "spotify.html",
-            token=guard.token(),
-            status=self.session.status(),
-            said=said,
-            failed=failed,
-            link=link,
-            names=names,
-        )
-        # Under no-referrer a browser sends the forms of a page with "Origin: null", as it would those of a stranger.
-        return Response(shown, headers={"Referrer-Policy": "same-origin"})
+        return show("spotify.html", said=said, failed=failed, status=self.session.status(), link=link, names=names)
 
 
-def add_routes(app: Flask, session: Session) -> None:
-    """Serve the page of Spotify under /spotify."""
-    views = Views(session)
-    app.add_url_rule("/spotify", "spotify", views.page)
-    app.add_url_rule("/spotify/back", "spotify_back", views.back)
+def section(room: Room) -> Blueprint:
+    """The page of Spotify; without routes where this Attune has none."""
+    blueprint = Blueprint("spotify", __name__, url_prefix="/spotify")
+    if room.spotify is None:
+        return blueprint
+    views = Views(room.spotify)
+    add_page(blueprint, "", views.page, "owner")
+    add_page(blueprint, "/back", views.back, "anyone")
     for view in (views.begin, views.finish, views.speakers, views.choose, views.wake, views.forget):
-        app.add_url_rule(f"/spotify/{view.__name__}", f"spotify_{view.__name__}", view, methods=["POST"])
+        add_page(blueprint, f"/{view.__name__}", view, "owner", methods=["POST"])
+    return blueprint
 
 
 def _field(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from companion_web import create_app
+from companion_web import Room, create_app
 from companion_web import serve as serve_page
 from device.board import Board
 from device.broker import EmbeddedBroker
@@ -102,7 +102,7 @@ class Appliance:
         self._start_brain(store)
         self._start_music(store)
         self._start_senses()
-        self._start_page()
+        self._start_page(store)
         self._work("machine", watch_machine(self._tell))
         self._watchdog.ready()
         log.info("ready after %.1f s; %s", time.monotonic() - started, self._where())
@@ -216,17 +216,22 @@ class Appliance:
         self._work("camera", pump(camera, self._switches["camera"], self._pictures.put, self._tell))
         self._work("microphone", pump(microphone, self._switches["microphone"], self._sounds.put, self._tell))
 
-    def _start_page(self) -> None:
+    def _start_page(self, store: Store) -> None:
         if not self._config.web.enabled:
             return
         settings = self._config.web
+        room = Room(
+            self.board,
+            self._inbox.put,
+            time.monotonic,
+            lambda: tick().utc,
+            lambda: self._config,
+            store,
+            spotify=self._spotify,
+        )
 
         def show(worker: Worker) -> None:
-            server = serve_page(
-                create_app(self.board, self._inbox.put, settings, time.monotonic, self._spotify),
-                settings.host,
-                settings.port,
-            )
+            server = serve_page(create_app(room), settings.host, settings.port)
             try:
                 worker.works(server.address)
                 while not worker.stopping.wait(TURN_S):

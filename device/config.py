@@ -42,6 +42,8 @@ class Camera(Struct, frozen=True, forbid_unknown_fields=True):
     """Pixels."""
     rate_fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
     """Pictures a second that are judged at most."""
+    consent: bool = False
+    """Whether those who live here agree that it looks, where nobody agrees on the page; without, a camera stays closed."""
 
 
 class Microphone(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +53,8 @@ class Microphone(Struct, frozen=True, forbid_unknown_fields=True):
     """auto (the system's default, behind an echo canceller where there is one), none, a part of a device's name, or its index."""
     rate_hz: Annotated[int, Meta(ge=8_000, le=48_000)] = 16_000
     """Samples a second that the models get; the device's own rate is converted."""
+    consent: bool = False
+    """Whether those who live here agree that it listens, where nobody agrees on the page; without, it stays closed."""
 
 
 class Face(Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,6 +105,8 @@ class Listeners(Struct, frozen=True, forbid_unknown_fields=True):
 
     learn_from_everyone: bool = False
     """Whether the moments that all listeners labelled correct together what is sensed of whoever is here."""
+    here_s: Seconds = 14_400.0
+    """Seconds after which who said "I am here" no longer counts as the one who listens."""
 
 
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -208,10 +214,14 @@ class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
 class Web(Struct, frozen=True, forbid_unknown_fields=True):
     """The page."""
 
-    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
-    """Address that the page listens on: the loopback only, as it has no login yet."""
+    host: Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:-]{1,253}$")] = "127.0.0.1"
+    """Address that the page listens on; 127.0.0.1 for this machine alone."""
     port: Port = 8765
     """Port of the page."""
+    https: bool = False
+    """Whether the page is served over https, with a certificate that Attune makes and signs itself."""
+    names: list[str] = field(default_factory=list)
+    """Further names under which browsers reach the page, beside the machine's own and its addresses."""
     enabled: bool = True
     """Whether there is a page."""
 

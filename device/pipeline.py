@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from device.ports import Sensor
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 In = TypeVar("In")
 Out = TypeVar("Out")
+Stage = TypeVar("Stage")
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
@@ -79,6 +81,46 @@ class Inbox:
             if self._estimates:
                 return self._estimates.pop(next(iter(self._estimates)))
             return None
+
+
+class Desk(Generic[Stage]):
+    """Questions to the one thread that owns a stage; at most `size` wait."""
+
+    def __init__(self, size: int = 4) -> None:
+        self._size = size
+        self._jobs: deque[tuple[Callable[[Stage], Any], Future[Any]]] = deque()
+        self._ready = threading.Condition()
+
+    def ask(self, job: Callable[[Stage], T]) -> Future[T]:
+        """The answer of `job(stage)`, or what it raises; OverflowError when `size` questions wait already."""
+        answer: Future[T] = Future()
+        with self._ready:
+            if len(self._jobs) >= self._size:
+                raise OverflowError(f"{len(self._jobs)} questions wait already; try again in a moment")
+            self._jobs.append((job, answer))
+            self._ready.notify()
+        return answer
+
+    def answer(self, stage: Stage, timeout_s: float) -> bool:
+        """Answer the oldest question; whether one came in time."""
+        with self._ready:
+            if not self._jobs:
+                self._ready.wait(timeout_s)
+            if not self._jobs:
+                return False
+            job, answer = self._jobs.popleft()
+        if answer.set_running_or_notify_cancel():
+            try:
+                answer.set_result(job(stage))
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+                answer.set_exception(error)
+        return True
+
+    def close(self) -> None:
+        """Tell whoever waits that no answer comes."""
+        with self._ready:
+            while self._jobs:
+                self._jobs.popleft()[1].cancel()
 
 
 Body: TypeAlias = "Callable[[Worker], None]"
@@ -213,6 +255,22 @@ def serve(make: Callable[[], Callable[[In], Iterable[Out]]], box: Mailbox[In], p
             item = box.get(TURN_S)
             for out in stage(item) if item is not None else ():
                 put(out)
+
+    return body
+
+
+def attend(make: Callable[[], Stage], desk: Desk[Stage]) -> Body:
+    """The body of a worker that only answers: makes the stage in its own thread, then takes question after question."""
+
+    def body(worker: Worker) -> None:
+        stage = make()
+        worker.works()
+        try:
+            while not worker.stopping.is_set():
+                worker.beat()
+                desk.answer(stage, TURN_S)
+        finally:
+            desk.close()
 
     return body
 

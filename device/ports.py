@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.signals import Context, Event, Queue, Raw, Strategy, Track, Wish
+from device.signals import Context, Estimate, Event, Image, Modality, Mood, Queue, Raw, Strategy, Track, Wish
 
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
@@ -90,3 +92,58 @@ class Sink(Protocol):
 
     def offer(self, event: Event) -> None:
         """Take an event; never blocks and never raises."""
+
+
+# -- what the page may ask; every answer comes from a thread of its own ------------------------------------------------
+
+
+class Judge(Protocol):
+    """Answers what a picture, a sound or words tell, apart from what is sensed live."""
+
+    def judge(self, media: bytes | Image | str, modality: Modality) -> Future[list[Estimate]]:
+        """An Estimate for each face (the largest first), utterance or text; `bytes` are those of a media file.
+
+        The answer raises SensorError where nothing can be read or found, and ModelError; `judge` itself OverflowError
+        when too much waits already.
+        """
+
+
+class Preview(Protocol):
+    """What camera and microphone take in right now, held in memory only while somebody watches."""
+
+    def watch(self) -> None:
+        """Hold what comes for the next 10 s."""
+
+    def look(self) -> Future[Image]:
+        """The next picture; the answer raises SensorError where the camera is muted or absent."""
+
+    def thumbnail(self) -> bytes | None:
+        """A small blurred JPEG of the newest picture; None where there is none or nobody watches."""
+
+    def level_db(self) -> float | None:
+        """Level of the microphone in dB of full scale, its recent peak; None where nothing is heard or watched."""
+
+
+class MusicDesk(Protocol):
+    """Answers what there is to play; plays nothing."""
+
+    def suggest(self, mood: Mood, who: str) -> Future[Queue]:
+        """What Attune would play to this mood for this listener; OverflowError when too much waits already."""
+
+    def search(self, words: str, limit: int) -> Future[list[Track]]:
+        """Tracks called like that; OverflowError when too much waits already. The answer may raise AttuneError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """An encoded picture of a record's sleeve."""
+
+    data: bytes
+    mimetype: str
+
+
+class Covers(Protocol):
+    """Sleeves of tracks, a bounded number of them in memory."""
+
+    def get(self, uri: str) -> Cover | None:
+        """That of a track which plays, is queued or was suggested; None where there is none (yet)."""

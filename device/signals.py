@@ -180,6 +180,14 @@ class Moment:
     embedding: Embedding
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Moments of one listener that were labelled apart from what is sensed live."""
+
+    at: float
+    moments: tuple[Moment, ...]
+
+
 Feeling = Literal["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "unclear", "absent"]
 
 
@@ -422,10 +430,11 @@ class Command:
     """What a person asked for.
 
     `value`: like and dislike the uri of a track that played, or empty for the one that plays; save the name of the new
-    playlist; volume 0..100; camera, microphone and learn_from_everyone "on" or "off"; say the words; strategy an Aim,
-    or for one emotion "<emotion> <Aim>" or "<emotion> general";
-    sense "all" or a modality; listener who is alone here, or ROOM; label an emotion, or an emotion and a modality;
-    forget whose moments and reactions, or EVERYONE; otherwise empty.
+    playlist; volume 0..100; camera and microphone "on", "off" or "off" and minutes; learn_from_everyone "on" or "off";
+    say the words; strategy an Aim, or for one emotion "<emotion> <Aim>" or "<emotion> general"; sense "all" or a
+    modality; listener who is alone here, or ROOM; label an emotion, or an emotion and a modality; unlabel an emotion, a
+    modality and whose; forget whose moments and reactions, or EVERYONE; consent "camera" or "microphone" and "on" or
+    "off"; set a setting as part.name=value; otherwise empty.
     """
 
     at: float

@@ -10,9 +10,9 @@ from typing import Any
 
 from companion_web import create_app, serve
 from device.board import Board
-from device.config import Web
 from tests.web import evening
 from tests.web.chromium import be_desktop, be_phone, chromium, prefer
+from tests.web.rooms import room_in
 
 SEEN_AT = evening.HAPPY.at + 190.0
 """The page says that the mood holds for three minutes."""
@@ -47,14 +47,12 @@ def main(target: Path, scheme: str = "light", form: str = "phone") -> None:
     board = Board()
     for event in evening.events():
         board.offer(event)
-    app = create_app(board, lambda command: None, Web(), lambda: SEEN_AT)
-    server = serve(app, "127.0.0.1", 0)
-    try:
-        with tempfile.TemporaryDirectory() as profile, chromium(Path(profile)) as browser:
+    with tempfile.TemporaryDirectory() as folder, room_in(Path(folder), board=board) as room:
+        server = serve(create_app(room), "127.0.0.1", 0)
+        with chromium(Path(folder) / "profile") as browser:
             be_phone(browser, scale=1.25) if form == "phone" else be_desktop(browser)
             prefer(browser, color_scheme=scheme, reduced_motion="reduce")
             target.write_bytes(smaller(picture(browser, server.address, ".say" if form == "phone" else "body")))
-    finally:
         server.stop()
 
 

@@ -12,16 +12,16 @@ from typing import Any, get_args
 
 import pytest
 
+import companion_web
 from companion_web import Server, create_app, serve
 from companion_web.app import MOST_STREAMS, STREAMS
-from device.board import Board
-from device.config import Web
 from device.signals import Command, Feeling, Health, Mood, PlayerState, Queue, Track
 from tests.web import evening
 from tests.web.chromium import be_desktop, be_phone, chromium, missing, prefer
+from tests.web.rooms import room_in
 
 LIMIT_S = 30.0
-PHONES = (360, 390, 430)
+PHONES = (320, 360, 390, 430)
 FEELINGS: tuple[Feeling, ...] = get_args(Feeling)
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"the page is not tested in a browser: install {missing()}")
@@ -52,13 +52,14 @@ return found;
 class Room:
     """A served page over a board, and the commands that were pressed."""
 
-    def __init__(self) -> None:
-        self.board = Board()
-        self.pressed: queue.Queue[Command] = queue.Queue()
+    def __init__(self, given: companion_web.Room) -> None:
+        self.given = given
+        self.board = given.board
+        self.pressed: queue.Queue[Any] = queue.Queue()
         self.serve(self.pressed.put)
 
-    def serve(self, put_command: Callable[[Command], None], port: int = 0) -> None:
-        self.app = create_app(self.board, put_command, Web(), lambda: 290.0)
+    def serve(self, put: Callable[[Any], None], port: int = 0) -> None:
+        self.app = create_app(replace(self.given, put=put))
         self.server: Server = serve(self.app, "127.0.0.1", port)
 
     def offer(self, *events: Any) -> None:
@@ -79,13 +80,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-def room(browser: Any) -> Iterator[Room]:
-    room = Room()
+def room(browser: Any, tmp_path: Path) -> Iterator[Room]:
     be_phone(browser)
     prefer(browser, color_scheme="light", reduced_motion="no-preference")
-    yield room
-    browser.get("about:blank")
-    room.server.stop()
+    with room_in(tmp_path) as given:
+        room = Room(given)
+        yield room
+        browser.get("about:blank")
+        room.server.stop()
 
 
 def until(check: Callable[[], Any]) -> Any:

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -12,8 +13,8 @@ from flask import Flask
 from companion_web import Server, create_app, serve
 from companion_web.app import MOST_STREAMS
 from device.board import Board
-from device.config import Web
 from device.signals import AttuneError, Mood
+from tests.web.rooms import room_in
 
 
 @pytest.fixture
@@ -22,8 +23,9 @@ def board() -> Board:
 
 
 @pytest.fixture
-def app(board: Board) -> Flask:
-    return create_app(board, lambda command: None, Web(), lambda: 1.0)
+def app(board: Board, tmp_path: Path) -> Iterator[Flask]:
+    with room_in(tmp_path, board=board) as room:
+        yield create_app(room)
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def stream(server: Server) -> http.client.HTTPConnection:
 def test_full_streams_leave_the_rest_of_the_page_alone(server: Server) -> None:
     held = [stream(server) for _ in range(MOST_STREAMS)]
     assert ask(server, "GET", "/api/events")[0] == 503
-    assert {ask(server, "GET", path)[0] for path in ("/", "/api/state", "/healthz", "/static/page.js")} == {200}
+    assert {ask(server, "GET", path)[0] for path in ("/", "/api/state", "/healthz", "/static/now.js")} == {200}
     for connection in held:
         connection.close()
 

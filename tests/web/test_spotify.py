@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import html
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from companion_web import create_app, serve
-from device.board import Board
-from device.config import Web
 from device.spotify import Session
 from tests.fakes.spotify import CLIENT_ID, Clock, SpotifyServer, State, standing
 from tests.spotify.house import agree, session
 from tests.web.chromium import chromium, missing
+from tests.web.rooms import room_in
 
 HOME = "http://127.0.0.1:8765"
 BOUNCE = Path(__file__).parents[2] / "provisioning" / "spotify-bounce.html"
@@ -41,8 +40,14 @@ def made(server: SpotifyServer, clock: Clock, tmp_path: Path) -> Session:
 
 
 @pytest.fixture
-def client(made: Session) -> FlaskClient:
-    return create_app(Board(), lambda _: None, Web(), itertools.count(1.0).__next__, made).test_client()
+def app(made: Session, tmp_path: Path) -> Iterator[Flask]:
+    with room_in(tmp_path, spotify=made) as room:
+        yield create_app(room)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
 
 
 def press(client: FlaskClient, action: str, **fields: str) -> TestResponse:
@@ -120,8 +125,7 @@ def test_another_site_presses_nothing(action: str, client: FlaskClient, made: Se
 
 
 @pytest.mark.skipif(bool(missing()), reason=f"not installed: {missing()}")
-def test_a_browser_that_runs_no_script_connects_an_account(made: Session, tmp_path: Path) -> None:
-    app = create_app(Board(), lambda _: None, Web(), itertools.count(1.0).__next__, made)
+def test_a_browser_that_runs_no_script_connects_an_account(app: Flask, tmp_path: Path) -> None:
     page = serve(app, "127.0.0.1", 0)
     try:
         with chromium(tmp_path / "profile") as browser:
@@ -162,7 +166,6 @@ def test_an_https_bounce_page_is_a_redirect_like_any_other(server: SpotifyServer
     assert made.finish(pasted) == "Made-up listener"
 
 
-def test_without_spotify_there_is_no_such_page() -> None:
-    client = create_app(Board(), lambda _: None, Web(), itertools.count(1.0).__next__).test_client()
-    assert client.get("/spotify", base_url=HOME).status_code == 404
-    assert "/spotify" not in client.get("/", base_url=HOME).text
+def test_without_spotify_there_is_no_such_page(tmp_path: Path) -> None:
+    with room_in(tmp_path) as room:
+        assert create_app(room).test_client().get("/spotify", base_url=HOME).status_code == 404

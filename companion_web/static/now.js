@@ -1,11 +1,11 @@
 // Shows the state that the server tells, by an event stream or, without one, by asking; sends what is pressed.
 
+import { limit, notice, post } from './lib.js';
+
 const POLL_MS = 2000;
 const STREAM_AGAIN_MS = 10000;
 const SILENCE_MS = 12000; // the server beats every 5 s
 const PENDING_MS = 6000;
-const NOTICE_MS = 6000;
-const ANSWER_MS = 5000;
 
 const WORDS = {
   angry: 'Angry', disgust: 'Disgusted', fear: 'Afraid', happy: 'Happy', sad: 'Sad', surprise: 'Surprised',
@@ -28,7 +28,6 @@ const DEVICES = {
 
 const at = (id) => document.getElementById(id);
 const body = document.body;
-let token = document.querySelector('meta[name="attune-token"]').content;
 let state = null;
 let stateCameMs = 0;
 
@@ -258,10 +257,6 @@ function watch() {
   watchTimer = setTimeout(poll, SILENCE_MS);
 }
 
-function limit(ms) {
-  return AbortSignal.timeout ? AbortSignal.timeout(ms) : undefined; // older phones wait as long as they like
-}
-
 function openStream() {
   streamTriedMs = performance.now();
   if (!('EventSource' in window)) return void poll();
@@ -314,32 +309,10 @@ document.addEventListener('visibilitychange', () => {
 
 // -- pressing ---------------------------------------------------------------------------------------------------------
 
-let noticeTimer = 0;
-
-function notice(text) {
-  clearTimeout(noticeTimer);
-  show('notice', text);
-  noticeTimer = setTimeout(() => show('notice', ''), NOTICE_MS);
-}
-
-function post(command) {
-  return fetch('/api/command', {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'X-Attune-Token': token },
-    body: JSON.stringify(command),
-    signal: limit(ANSWER_MS),
-  });
-}
-
 async function send(kind, value = '') {
   try {
-    let answer = await post({ kind, value });
-    if (answer.status === 403) { // Attune was restarted since this page was loaded
-      token = (await (await fetch('/api/token', { cache: 'no-store' })).json()).token;
-      answer = await post({ kind, value });
-    }
-    if (answer.ok) return '';
-    return (await answer.json()).error;
+    const answer = await post('/api/command', { kind, value });
+    return answer.ok ? '' : (await answer.json()).error;
   } catch {
     return 'Attune cannot be reached; nothing was sent.';
   }

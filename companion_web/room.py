@@ -1,0 +1,38 @@
+"""What the page is given of Attune: what it may read, ask and put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from device.board import Board
+from device.config import Config
+from device.ports import Covers, Judge, MusicDesk, Preview
+from device.signals import Message
+from device.spotify import Session
+from device.store import Store
+from device.store.catalogue import Tracks
+
+
+@dataclass(frozen=True)
+class Room:
+    """The parts that the page knows; None for one that this Attune does not have.
+
+    `put` takes what people do, for the brain, and raises OverflowError when too much waits; `clock` gives the monotonic
+    seconds that it is stamped with; `utc` the wall time; `config` the settings as they are now, with what people
+    changed; `tracks` opens the table of tracks, to be closed after use.
+    """
+
+    board: Board
+    put: Callable[[Message], None]
+    clock: Callable[[], float]
+    utc: Callable[[], datetime]
+    config: Callable[[], Config]
+    store: Store
+    judge: Judge | None = None
+    preview: Preview | None = None
+    music: MusicDesk | None = None
+    covers: Covers | None = None
+    tracks: Callable[[], Tracks] | None = None
+    spotify: Session | None = None
