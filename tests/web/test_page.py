@@ -114,8 +114,13 @@ def link(browser: Any) -> str:
 
 
 def press(browser: Any, name: str) -> None:
-    browser.execute_script("document.getElementById(arguments[0]).scrollIntoView({block: 'center'})", name)
-    browser.find_element("id", name).click()
+    click(browser, f"#{name}")
+
+
+def click(browser: Any, selector: str) -> None:
+    element = browser.find_element("css selector", selector)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
 
 
 def open_page(browser: Any, room: Room, how: str = "stream") -> None:
@@ -140,7 +145,7 @@ def test_an_evening_is_shown_without_a_complaint_of_the_browser(browser: Any, ro
     assert text(browser, "genre") == "pop"
     assert text(browser, "why") == "Pop, dance for happy"
     assert text(browser, "well") == "All 5 parts work"
-    browser.find_element("css selector", "summary").click()
+    click(browser, "summary")
     assert text(browser, "well-parts").count("works") == 5
     assert browser.find_element("id", "flags").text == ""
     assert complaints(browser) == []
