@@ -22,6 +22,8 @@ LARGEST_BODY = 8 * 1024
 MOST_STREAMS = 4
 STREAMS = "attune_streams"
 """Name under which `app.extensions` holds the streams, for the server to end them."""
+ACCOUNTS: Final = "attune_accounts"
+"""Name under which `app.extensions` holds the accounts, for the doors to know who asks."""
 
 SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (spotify.section,)
 """The rooms of the page beside the first one, each in a module of its own."""
@@ -36,6 +38,7 @@ def create_app(room: Room) -> Flask:
         SESSION_COOKIE_NAME=f"attune_{room.config().web.port}",  # cookies of one host are shared by all its ports
         SESSION_COOKIE_SAMESITE="Strict",
     )
+    app.extensions[ACCOUNTS] = room.accounts
     streams = app.extensions[STREAMS] = Streams(MOST_STREAMS)
     speak(app)
     app.jinja_env.globals.update(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from companion_web.accounts import Accounts
 from device.board import Board
 from device.config import Config
 from device.ports import Covers, Judge, MusicDesk, Preview
@@ -30,6 +31,7 @@ class Room:
     utc: Callable[[], datetime]
     config: Callable[[], Config]
     store: Store
+    accounts: Accounts
     judge: Judge | None = None
     preview: Preview | None = None
     music: MusicDesk | None = None

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ import msgspec
 
 from companion_web import Room, create_app
 from companion_web import serve as serve_page
+from companion_web.accounts import Accounts
 from device.board import Board
 from device.broker import EmbeddedBroker
 from device.clock import clock, tick
@@ -201,7 +203,7 @@ class Appliance:
 
     def _start_spotify(self, lists: Catalogue) -> SpotifySource:
         settings, state = self._config.spotify, state_folder(self._config)
-        self._spotify = session = Session(settings, state, lambda: tick().utc)
+        self._spotify = session = Session(settings, state, _utc)
         self._work("spotify", watch(session, self._tell))
         if settings.receiver == "auto" and address_of(settings):
             self._work("spotify receiver", receive(settings, state / "go-librespot"))
@@ -224,9 +226,10 @@ class Appliance:
             self.board,
             self._inbox.put,
             time.monotonic,
-            lambda: tick().utc,
+            _utc,
             lambda: self._config,
             store,
+            Accounts(store, time.monotonic, _utc),
             spotify=self._spotify,
         )
 
@@ -374,6 +377,10 @@ class Appliance:
             f"page at http://{self._config.web.host}:{self._config.web.port}" if self._config.web.enabled else "no page"
         )
         return f"{page}; moods at attune/{self._config.mqtt.device}/state"
+
+
+def _utc() -> datetime:
+    return tick().utc
 
 
 def _last_decision(store: Store) -> Decision | None:
