@@ -50,7 +50,7 @@ class Microphone(Struct, frozen=True, forbid_unknown_fields=True):
     """What hears."""
 
     device: str = "auto"
-    """auto (the system's default, behind an echo canceller where there is one), none, a part of a device's name, or its index."""
+    """auto (the system's default, behind an echo canceller where there is one), none, a part of a device's name, its index, or pulse: and the name of a source of PulseAudio or PipeWire."""
     rate_hz: Annotated[int, Meta(ge=8_000, le=48_000)] = 16_000
     """Samples a second that the models get; the device's own rate is converted."""
     consent: bool = False

@@ -239,19 +239,33 @@ class AutoCamera:
         with contextlib.suppress(SensorError):
             first_pi_camera()
             yield PiCamera(self._settings, self._clock)
-        for device in sorted(self._devices.glob("video*"), key=lambda path: (len(path.name), path.name)):
-            if captures(device):
-                yield OpenCvCamera(str(device), "V4L2", self._settings, self._clock)
+        for device, _ in v4l2_cameras(self._devices):
+            yield OpenCvCamera(str(device), "V4L2", self._settings, self._clock)
 
 
-def captures(device: Path) -> bool:
-    """Whether a V4L2 device says that it captures pictures (VIDIOC_QUERYCAP of linux/videodev2.h)."""
+def v4l2_cameras(devices: Path = Path("/dev")) -> Iterator[tuple[Path, str]]:
+    """The V4L2 devices of a folder that give pictures, and their names, in the order of their numbers."""
+    for device in sorted(devices.glob("video*"), key=lambda path: (len(path.name), path.name)):
+        if name := camera_name(device):
+            yield device, name
+
+
+def camera_name(device: Path) -> str | None:
+    """What a V4L2 device that gives pictures calls itself (VIDIOC_QUERYCAP of linux/videodev2.h); None for others."""
     try:
         with device.open("rb") as file:
-            answer = fcntl.ioctl(file, 0x80685600, bytes(104))
+            return name_in(fcntl.ioctl(file, 0x80685600, bytes(104)))
     except OSError:
-        return False
-    driver, *_, able, device_able = struct.unpack("16s32s32sIII12x", answer)
-    name = driver.rstrip(b"\0").decode("ascii", "replace")
+        return None
+
+
+def name_in(answer: bytes) -> str | None:
+    """The name in a struct v4l2_capability, None where that device gives no pictures on its own."""
+    driver, card, _, _, able, device_able = struct.unpack("16s32s32sIII12x", answer)
     # V4L2_CAP_VIDEO_CAPTURE is 1; V4L2_CAP_DEVICE_CAPS says that device_caps describes this very node.
-    return bool((device_able if able & 0x80000000 else able) & 1) and not name.startswith(_NO_CAMERAS)
+    is_able = (device_able if able & 0x80000000 else able) & 1
+    return _text(card) or "camera" if is_able and not _text(driver).startswith(_NO_CAMERAS) else None
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode("utf-8", "replace")

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import re
 import subprocess
 import threading
 import time
@@ -48,6 +49,8 @@ CANCELLERS: Final = ("echo-cancel", "echo_cancel", "echocancel", "echo cancel")
 One is there after `pactl load-module module-echo-cancel source_name=echo-cancel aec_method=webrtc`; PipeWire's comes
 with libpipewire-module-echo-cancel. What plays must go to the sink that the module adds.
 """
+SOURCE: Final = "pulse:"
+"""Before the name of a source of PulseAudio or PipeWire in the setting of the device."""
 PULSE: Final = "pulse"
 """Name under which PortAudio lists ALSA's way to PulseAudio, and to PipeWire in its place."""
 
@@ -89,7 +92,7 @@ class Microphone:
         self._resample = Resampler(settings.rate_hz, settings.rate_hz)
         self._heard_at = 0.0
         self._told = 0
-        self._routed = False
+        self._source: str | None = None
 
     def open(self) -> None:
         """Take the device; raises SensorError where there is none, none of that name, or it is in use."""
@@ -100,7 +103,7 @@ class Microphone:
         self._audio = pyaudio.PyAudio()
         try:
             devices = inputs(self._audio)
-            through_pulse = self._routed and any(PULSE in device.name for device in devices)
+            through_pulse = self._source is not None and any(PULSE in device.name for device in devices)
             device = choose(devices, PULSE if through_pulse else self._settings.device, _default(self._audio))
             self._start(pyaudio, device)
         except SensorError:
@@ -130,23 +133,24 @@ class Microphone:
             ending = threading.Thread(target=_end, args=(stream, audio), name="microphone end", daemon=True)
             ending.start()
             ending.join(CLOSE_S)
+        if self._source is not None:
+            os.environ.pop("PULSE_SOURCE", None)
+            self._source = None
 
     def _route(self) -> None:
-        """Have ALSA's "pulse" device read from the echo canceller, if there is one and any device will do."""
+        """Have ALSA's "pulse" device read from the source that is meant, if one is."""
         # PortAudio sees no sources of PulseAudio; what its "pulse" device reads is told by this variable alone.
-        if self._routed:
-            os.environ.pop("PULSE_SOURCE", None)
-        source = echo_cancelled_source() if self._settings.device == "auto" else None
-        self._routed = source is not None
-        if source is not None:
-            os.environ.update(PULSE_SOURCE=source)
+        self._source = named_source(self._settings.device)
+        if self._source is not None:
+            os.environ.update(PULSE_SOURCE=self._source)
 
     def _start(self, pyaudio: Any, device: Input) -> None:
         for rate_hz, channels in shapes(device, self._settings.rate_hz):
             with contextlib.suppress(OSError, ValueError):
                 self._take(pyaudio, device, rate_hz, channels)
-                clean = f", {ECHO_CANCELLED}" if self._routed or _is_cancelled(device.name) else ""
-                self.name = f"{device.name} ({rate_hz} Hz, {channels} ch{clean})"
+                name = self._source or device.name
+                clean = f", {ECHO_CANCELLED}" if _is_cancelled(name) else ""
+                self.name = f"{name} ({rate_hz} Hz, {channels} ch{clean})"
                 return
         raise SensorError(f"the microphone {device.name} cannot be opened; close other programs that use it")
 
@@ -217,16 +221,36 @@ def shapes(device: Input, wanted_hz: int) -> Iterator[tuple[int, int]]:
         yield from ((rate_hz, count) for count in channels)
 
 
-def echo_cancelled_source() -> str | None:
-    """The source of PulseAudio or PipeWire from which an echo canceller has taken what the speaker plays, if any."""
+def named_source(wanted: str) -> str | None:
+    """The source of PulseAudio or PipeWire that a setting means; None where PortAudio is to find the device by itself.
+
+    For auto it is one from which an echo canceller has taken what the speaker plays, if any. Raises SensorError where
+    the one that is named is not there.
+    """
+    if wanted == "auto":
+        return next((name for name in sources() if _is_cancelled(name)), None)
+    name = wanted.removeprefix(SOURCE)
+    if name == wanted:
+        return None
+    if name not in sources():
+        raise SensorError(f"the microphone {name} is not there; connect it, or choose another")
+    return name
+
+
+def sources() -> dict[str, str]:
+    """What PulseAudio or PipeWire can hear, apart from its own sinks: descriptions for people by name."""
     try:
         listed = subprocess.run(
-            ["pactl", "list", "short", "sources"], capture_output=True, text=True, timeout=PACTL_S, check=False
+            ["env", "LC_ALL=C", "pactl", "list", "sources"],
+            capture_output=True,
+            text=True,
+            timeout=PACTL_S,
+            check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    names = (line.split("\t")[1] for line in listed.splitlines() if line.count("\t") >= 2)
-    return next((name for name in names if _is_cancelled(name) and not name.endswith(".monitor")), None)
+        return {}
+    found = re.findall(r"^\tName: (\S+)\n\tDescription: (.*)$", listed, re.MULTILINE)
+    return {name: description for name, description in found if not name.endswith(".monitor")}
 
 
 def _is_cancelled(name: str) -> bool:

@@ -12,11 +12,12 @@ import pytest
 
 from device import config
 from device.sensors import microphone
+from device.sensors.devices import microphones
 from device.sensors.media import decode_sound
 from device.sensors.microphone import Input, choose, open_microphone, shapes
 from device.signals import Samples, SensorError, Sound
 from tests.fakes import pyaudio
-from tests.fakes.pulse import MICROPHONE, PrivatePulse
+from tests.fakes.pulse import MICROPHONE, SINK, PrivatePulse
 
 LIMIT_S = 30.0
 SPEECH = Path(__file__).resolve().parents[1] / "media" / "speech.wav"
@@ -194,7 +195,8 @@ class TestRealPyAudio:
         )
         sensor = a_microphone()
         sensor.open()
-        assert "pulse" in sensor.name
+        assert sensor.name.startswith("echo-cancel (")
+        assert "echo cancelled" in sensor.name
         pulse.play(SPEECH)
         heard(sensor, lambda samples: np.abs(samples).max() > 0.05)
         sources = {
@@ -208,6 +210,20 @@ class TestRealPyAudio:
         pulse.play(SPEECH)
         heard(sensor, lambda samples: np.abs(samples).max() > 0.2)
         sensor.close()
+
+    def test_a_source_by_its_name(self, pulse: PrivatePulse) -> None:
+        module = pulse.command("load-module", "module-null-source", "source_name=quiet", "rate=16000")
+        pulse.command("load-module", "module-remap-source", f"master={SINK}.monitor", "source_name=kitchen", "remix=no")
+        assert [device.setting for device in microphones()] == ["pulse:quiet", "pulse:kitchen"]
+        sensor = a_microphone("pulse:kitchen")
+        sensor.open()
+        pulse.play(SPEECH)
+        heard(sensor, lambda samples: np.abs(samples).max() > 0.2)
+        sensor.close()
+        assert sensor.name.startswith("kitchen (")
+        pulse.command("unload-module", module.strip())
+        with pytest.raises(SensorError, match="the microphone quiet is not there"):
+            a_microphone("pulse:quiet").open()
 
     def test_the_sound_system_dies_and_comes_back(self, pulse: PrivatePulse) -> None:
         sensor = a_microphone(MICROPHONE)
