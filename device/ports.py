@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.signals import Context, Estimate, Event, Image, Modality, Mood, Queue, Raw, Strategy, Track, Wish
+from device.signals import (
+    Context,
+    Estimate,
+    Event,
+    Image,
+    Modality,
+    Mood,
+    Queue,
+    Raw,
+    Reading,
+    Scores,
+    Strategy,
+    Track,
+    Wish,
+)
 
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
@@ -147,3 +161,63 @@ class Covers(Protocol):
 
     def get(self, uri: str) -> Cover | None:
         """That of a track which plays, is queued or was suggested; None where there is none (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of the rows of a list; `matched` counts files of ours that rows told something of.
+
+    `problems` are the first of the refused rows: which row, which column, and what is wrong with it.
+    """
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    matched: int = 0
+    problems: tuple[str, ...] = ()
+
+    def __add__(self, other: Taken) -> Taken:
+        return Taken(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.refused + other.refused,
+            self.matched + other.matched,
+            self.problems + other.problems,
+        )
+
+
+class Editing(Protocol):
+    """What an owner does to the catalogue of tracks; each method may be called by any thread, and raises AttuneError.
+
+    A row tells of a track by columns: uri, name, artist, album, mood (words between semicolons), genre, valence and
+    arousal (-1..1), popularity (0..100).
+    """
+
+    def add(self, row: Mapping[str, str]) -> str:
+        """Take in one track; its uri. Raises AttuneError where it is known already or a cell is no good."""
+
+    def change(self, uri: str, row: Mapping[str, str]) -> None:
+        """Have a track as the row tells. Valence and arousal are then the owner's word; without them it has none."""
+
+    def take(self, file: BinaryIO, name: str) -> Taken:
+        """Take in a list, CSV or JSON; `name` is how the file is called where it cannot be read at all."""
+
+    def give(self, kind: str) -> Iterator[str]:
+        """All tracks that can be played or are only listed, as the lines of a "csv" or "json" list."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedLyrics:
+    """What is said of a song by its words: the place in the plane, the verses' scores, and the chance of happy, 0..1.
+
+    `english` is the share of plain English in it, 0..1. Where nothing can be said `reading` is None, and `problem` says
+    why.
+    """
+
+    reading: Reading | None
+    scores: Scores
+    happy: float
+    english: float
+    problem: str = ""

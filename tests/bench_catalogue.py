@@ -22,7 +22,7 @@ from device.music.genres import GENRES, genres_for
 from device.music.listing import read
 from device.music.upkeep import take
 from device.signals import EMOTIONS, Emotion, Wish
-from device.store.catalogue import Tracks
+from device.store.catalogue import Sought, Tracks
 from device.strategies import path
 from tests.daemon import ROOT
 from tests.mosquitto import free_port
@@ -60,6 +60,7 @@ def measured(folder: Path, rows: int) -> dict[str, Any]:
     taken = take(tracks, read(listing, lambda position: None))
     taking_s = time.perf_counter() - started
     assert taken.added == rows
+    paged = pages(tracks, rows)
     tracks.close()
     took_mb = memory_mb()
     found, chosen = choices(url)
@@ -68,6 +69,7 @@ def measured(folder: Path, rows: int) -> dict[str, Any]:
         "import, s": round(taking_s, 1),
         "import, rows a second": round(rows / taking_s),
         "database, MB": round((folder / "attune.db").stat().st_size / 1e6),
+        "a page of 50, ms": paged,
         "candidates, ms": found,
         "candidates and choice, ms": chosen,
         "memory before, after import, after choices, MB": [before_mb, took_mb, memory_mb()],
@@ -86,6 +88,24 @@ def write(listing: Path, rows: int) -> None:
             where = (round(rng.betavariate(2, 2), 3), round(rng.betavariate(3, 2), 3))
             uri, artist = f"http://radio.example/{number}.mp3", f"Artist {rng.randrange(rows // 10)}"
             out.writerow((uri, f"Song {number}", artist, mood, rng.choice(genres), rng.randrange(101), *where))
+
+
+def pages(tracks: Tracks, rows: int) -> dict[str, float]:
+    """Pages as an owner looks through them: all over the table, and by words, common, rare and unknown."""
+    rng, spent = random.Random(1), []
+    sought = (
+        Sought(),
+        Sought(title="song"),
+        Sought(title=str(rows // 3)),
+        Sought(artist="artist 1", genre="rock"),
+        Sought(mood="sad", genre="indie", source="list"),
+        Sought(title="nowhere"),
+    )
+    for number in range(CHOICES):
+        started = time.perf_counter()
+        tracks.page(sought[number % len(sought)], 50, below=rng.randrange(1, rows + 1))
+        spent.append(time.perf_counter() - started)
+    return quantiles(spent)
 
 
 def choices(url: str) -> tuple[dict[str, float], dict[str, float]]:

@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.music.spotify": PURE | {"device.ports", "device.music.genres", "device.spotify"},
     "device.music.lyric_files": {"device.music.folder"},
     "device.music.lyrics": {
-        *("device.signals", "device.config", "device.music.lyric_files", "device.music.trees"),
+        *("device.signals", "device.ports", "device.config", "device.music.lyric_files", "device.music.trees"),
         *("device.inference.manifest", "device.inference.senses", "device.inference.text"),
     },
     "device.music.choose": PURE | {"device.music.genres"},

@@ -18,9 +18,10 @@ from device.inference.senses import open_face, open_text, open_voice, specs
 from device.music.lyric_files import SIDE_CARS, Lyrics
 from device.music.lyric_files import find as find_lyrics
 from device.music.lyric_files import read as read_lyrics
-from device.music.lyrics import JudgedLyrics, open_lyrics
+from device.music.lyrics import open_lyrics
 from device.music.sound import CLUSTERS, LONGEST_S, QUADRANTS, NoMusicError, Sounding, open_sound
 from device.music.sound_features import RATE_HZ
+from device.ports import JudgedLyrics
 from device.sensors.media import decode_beginning, decode_picture, decode_sound, kind_of, read_file
 from device.signals import EMOTIONS, ModelError, Reading, SensorError
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TextIO
 from device.compose import database_url, music_folder
 from device.config import Config
 from device.music.catalogue import BROKEN, LISTED, MARK, keys_of, player_of
+from device.music.editing import exported
 from device.music.listing import ListError, read, write
 from device.music.lyric_files import find
 from device.music.lyrics import WORDS, open_lyrics
@@ -110,15 +111,14 @@ def _words_of(config: Config) -> Reader:
 def export_list(config: Config, path: Path, out: TextIO) -> int:
     """Write the catalogue as a list: JSON by the name's end .json or .jsonl, else CSV; "-" for `out`."""
     with _catalogue(config) as tracks:
-        entries = (entry for entry in tracks.entries() if entry.track.source not in (BROKEN, GONE))
         if str(path) == "-":
-            write(entries, out, "csv")
+            write(exported(tracks), out, "csv")
             return 0
         kind = path.suffix.lower().lstrip(".")
         part = path.with_name(f"{path.name}.part")
         try:
             with part.open("w", encoding="utf-8", newline="") as file:
-                count = write(entries, file, kind if kind in ("json", "jsonl") else "csv")
+                count = write(exported(tracks), file, kind if kind in ("json", "jsonl") else "csv")
             part.replace(path)
         except OSError as error:
             raise ListError(f"{path}: cannot be written: {error.strerror}") from error

@@ -9,10 +9,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final, TextIO
+from typing import Any, BinaryIO, Final, TextIO, TypeAlias
 
 from device.music.catalogue import LISTED, cleaned, moods_of, placed, song_of
 from device.music.places import OWNER, of_genre, of_moods
@@ -75,11 +75,14 @@ class Problem:
         return f"row {self.row}, {self.column}: {self.reason}" if self.column else f"row {self.row}: {self.reason}"
 
 
+Row: TypeAlias = "Entry | Problem"
+
+
 class _CellError(Exception):
     """A column of a row, and what is wrong with it."""
 
 
-def read(path: Path, progress: Callable[[int], object]) -> Iterator[Entry | Problem]:
+def read(path: Path, progress: Callable[[int], object]) -> Iterator[Row]:
     """The rows of a list of any size, one by one; `progress` gets how many bytes have been read by now.
 
     CSV with a header, separated by commas, semicolons, tabs or bars; a JSON array of objects, or one object a line; in
@@ -87,36 +90,61 @@ def read(path: Path, progress: Callable[[int], object]) -> Iterator[Entry | Prob
     """
     try:
         with path.open("rb") as file:
-            encoding = _encoding(file)
-            text = TextIOWrapper(file, encoding, errors="replace", newline="")
-            for number, row in _rows(text, path):
-                progress(file.tell())
-                yield row if isinstance(row, Problem) else _entry_or_problem(number, row)
+            yield from read_open(file, str(path), progress)
     except OSError as error:
         raise ListError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def write(entries: Iterable[Entry], out: TextIO, kind: str) -> int:
-    """Write entries as "csv", "json" (an array) or "jsonl" (a line each), and say how many.
+def read_open(file: BinaryIO, name: str, progress: Callable[[int], object] = lambda position: None) -> Iterator[Row]:
+    """The same of an open file, which is called by `name` in what is raised."""
+    text = TextIOWrapper(file, _encoding(file), errors="replace", newline="")
+    try:
+        for number, row in _rows(text, name):
+            progress(file.tell())
+            yield row if isinstance(row, Problem) else _entry_or_problem(number, row)
+    finally:
+        text.detach()  # whoever opened the file closes it
+
+
+def lines(entries: Iterable[Entry], kind: str) -> Iterator[str]:
+    """Entries as "csv", "json" (an array) or "jsonl" (a line each): the lines of a list, the first for the head.
 
     In CSV a text that a spreadsheet would take for a formula begins with an apostrophe, which `read` takes away again.
     """
-    count = 0
-    writer = csv.writer(out)
     if kind == "csv":
-        writer.writerow(EXPORTED)
-    for entry in entries:
-        row = row_of(entry)
-        if kind == "csv":
-            writer.writerow([_cell(value) for value in row.values()])
-        elif kind == "json":
-            out.write((",\n" if count else "[\n") + json.dumps(row, ensure_ascii=False))
-        else:
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
-        count += 1
-    if kind == "json":
-        out.write("\n]\n" if count else "[]\n")
+        yield _csv_line(EXPORTED)
+        yield from (_csv_line([_cell(value) for value in row_of(entry).values()]) for entry in entries)
+    elif kind == "json":
+        before = "[\n"
+        for entry in entries:
+            yield before + json.dumps(row_of(entry), ensure_ascii=False)
+            before = ",\n"
+        yield "[]\n" if before == "[\n" else "\n]\n"
+    else:
+        yield from (json.dumps(row_of(entry), ensure_ascii=False) + "\n" for entry in entries)
+
+
+def write(entries: Iterable[Entry], out: TextIO, kind: str) -> int:
+    """Write these lines, and say how many entries they tell of."""
+    count = 0
+
+    def counted() -> Iterator[Entry]:
+        nonlocal count
+        for entry in entries:
+            count += 1
+            yield entry
+
+    out.writelines(lines(counted(), kind))
     return count
+
+
+def entry_of(row: Mapping[str, str]) -> Entry:
+    """The entry of one row, by COLUMNS; raises ListError, naming the column and what is wrong with it."""
+    try:
+        return _entry({name: cleaned(value) for name, value in row.items()})
+    except _CellError as error:
+        column, reason = error.args
+        raise ListError(f"{column}: {reason}") from None
 
 
 def row_of(entry: Entry) -> dict[str, Any]:
@@ -163,21 +191,21 @@ def _encoding(file: BinaryIO) -> str:
     return "utf-8-sig"
 
 
-def _rows(text: TextIOWrapper, path: Path) -> Iterator[tuple[int, dict[str, str] | Problem]]:
+def _rows(text: TextIOWrapper, name: str) -> Iterator[tuple[int, dict[str, str] | Problem]]:
     head = text.read(_HEAD)
     text.seek(0)
     if head.lstrip()[:1] in ("[", "{"):
         yield from _json_rows(text)
     else:
-        yield from _csv_rows(text, path)
+        yield from _csv_rows(text, name)
 
 
-def _csv_rows(text: TextIOWrapper, path: Path) -> Iterator[tuple[int, dict[str, str] | Problem]]:
+def _csv_rows(text: TextIOWrapper, name: str) -> Iterator[tuple[int, dict[str, str] | Problem]]:
     first = text.readline()
     text.seek(0)
     delimiter, known = max(((mark, _header(first, mark)) for mark in DELIMITERS), key=lambda pair: len(pair[1]))
     if not {"name", "uri"} & set(known.values()):
-        raise ListError(f"{path}: its first line names no column for name or uri; known: {', '.join(COLUMNS)}")
+        raise ListError(f"{name}: its first line names no column for name or uri; known: {', '.join(COLUMNS)}")
     reader = csv.reader(text, delimiter=delimiter)
     width = len(next(reader))
     number = 1
@@ -194,7 +222,7 @@ def _csv_rows(text: TextIOWrapper, path: Path) -> Iterator[tuple[int, dict[str, 
             reason = f"{len(cells)} cells under {width} headings; put quotes around a text with a {delimiter!r} in it"
             yield number, Problem(number, "", reason)
         elif any(cell.strip() for cell in cells):
-            yield number, {name: _unescaped(cells[place]) for place, name in known.items() if place < len(cells)}
+            yield number, {column: _unescaped(cells[place]) for place, column in known.items() if place < len(cells)}
 
 
 def _header(line: str, delimiter: str) -> dict[int, str]:
@@ -254,7 +282,7 @@ def _said(value: object) -> str:
 # -- from a row to an entry, and back ----------------------------------------------------------------------------------
 
 
-def _entry_or_problem(number: int, row: Mapping[str, str]) -> Entry | Problem:
+def _entry_or_problem(number: int, row: Mapping[str, str]) -> Row:
     try:
         return _entry({name: cleaned(value) for name, value in row.items()})
     except _CellError as error:
@@ -336,6 +364,12 @@ def _yes(row: Mapping[str, str], column: str) -> bool:
     if text in ("true", "yes", "1", "1.0"):
         return True
     raise _CellError(column, f"{text[:40]!r} is neither yes nor no")
+
+
+def _csv_line(cells: Iterable[object]) -> str:
+    line = StringIO(newline="")
+    csv.writer(line).writerow(cells)
+    return line.getvalue()
 
 
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")

@@ -19,6 +19,7 @@ from device.inference.text import NOTHING, TextPath
 from device.music import trees
 from device.music.lyric_files import is_instrumental, sung, verses
 from device.music.trees import Trees
+from device.ports import JudgedLyrics
 from device.signals import EMOTIONS, VALENCE_AROUSAL, ModelError, Reading, Scores
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -166,20 +167,6 @@ def judge_verses(text: TextPath, words: str) -> Verses:
         return Verses(NOTHING.scores, number, 0.0)
     mean = weights @ np.array([one.scores for _, one in judged]) / weights.sum()
     return Verses(tuple(map(float, mean)), number, float(weights.sum() / number))  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedLyrics:
-    """What is said of a song by its words: the place in the plane, the verses' scores, and the chance of happy, 0..1.
-
-    Where nothing can be said `reading` is None and `problem` says why.
-    """
-
-    reading: Reading | None
-    scores: Scores
-    happy: float
-    english: float
-    problem: str = ""
 
 
 class LyricsPath:

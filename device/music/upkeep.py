@@ -16,6 +16,7 @@ from device.music.listing import LISTED_MOOD, Problem, row_of
 from device.music.listing import SOURCE as LIST
 from device.music.places import OWNER, of_tags
 from device.pipeline import TURN_S, Body, Worker
+from device.ports import Taken
 from device.signals import Track
 from device.store.catalogue import LOT, Entry, Tracks
 
@@ -47,18 +48,6 @@ class Looked:
     fresh: int = 0
     broken: int = 0
     gone: int = 0
-
-
-@dataclass(slots=True)
-class Taken:
-    """What became of the rows of a list; `matched` counts files of ours that rows told something of."""
-
-    added: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    refused: int = 0
-    matched: int = 0
-    problems: tuple[Problem, ...] = ()
 
 
 # -- the folder --------------------------------------------------------------------------------------------------------
@@ -218,27 +207,34 @@ def take(tracks: Tracks, rows: Iterable[Entry | Problem]) -> Taken:
     """
     taken = Taken()
     for lot in _batches(rows, LOT):
-        problems = [row for row in lot if isinstance(row, Problem)]
-        taken.refused += len(problems)
-        taken.problems = (*taken.problems, *problems)[:MOST_TOLD]
-        _take_lot(tracks, {row.track.uri: row for row in lot if isinstance(row, Entry)}, taken)
+        problems = [str(row) for row in lot if isinstance(row, Problem)]
+        told = tuple(problems[: MOST_TOLD - len(taken.problems)])
+        taken += Taken(refused=len(problems), problems=told)
+        taken += _taken_in(tracks, {row.track.uri: row for row in lot if isinstance(row, Entry)})
     return taken
 
 
-def _take_lot(tracks: Tracks, rows: Mapping[str, Entry], taken: Taken) -> None:
+def tell_files(tracks: Tracks, entries: Iterable[Entry]) -> int:
+    """Tell files what entries without a file say of the same songs; how many files there are of these."""
+    listed = _by_song(entry for entry in entries if not entry.stamp)
+    ours = tracks.of_songs(listed.keys(), files=True)
+    told = {uri: _told(one, listed[one.song]) for uri, one in ours.items()}
+    tracks.put(entry for uri, entry in told.items() if entry != ours[uri])
+    return len(told)
+
+
+def _taken_in(tracks: Tracks, rows: Mapping[str, Entry]) -> Taken:
     known = tracks.get(rows.keys())
     merged = {uri: _merged(known[uri], row) if uri in known else _named(row) for uri, row in rows.items()}
     changed = {uri: entry for uri, entry in merged.items() if uri not in known or row_of(entry) != row_of(known[uri])}
     tracks.put(changed.values())
-    listed = _by_song(entry for entry in merged.values() if not entry.stamp)
-    ours = tracks.of_songs(listed.keys(), files=True)
-    told = {uri: _told(one, listed[one.song]) for uri, one in ours.items()}
-    tracks.put(entry for uri, entry in told.items() if entry != ours[uri])
     added = len(changed.keys() - known.keys())
-    taken.added += added
-    taken.changed += len(changed) - added
-    taken.unchanged += len(merged) - len(changed)
-    taken.matched += len(told)
+    return Taken(
+        added=added,
+        changed=len(changed) - added,
+        unchanged=len(merged) - len(changed),
+        matched=tell_files(tracks, merged.values()),
+    )
 
 
 def _merged(known: Entry, row: Entry) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,14 +12,18 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Text,
     and_,
     bindparam,
+    cast,
+    column,
     delete,
     func,
     insert,
     not_,
     or_,
     select,
+    table,
     update,
 )
 from sqlalchemy.engine import Row
@@ -48,6 +53,31 @@ class Entry:
     scanned: str = ""
     song: str = ""
     readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What tracks are looked for: words that begin words of each field, in any order; empty for any.
+
+    Case and accents do not count.
+    """
+
+    title: str = ""
+    artist: str = ""
+    genre: str = ""
+    mood: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, the last added first; `newest` and `oldest` are the numbers of its ends."""
+
+    entries: tuple[Entry, ...] = ()
+    newest: int = 0
+    oldest: int = 0
+    has_newer: bool = False
+    has_older: bool = False
 
 
 class Tracks:
@@ -85,6 +115,28 @@ class Tracks:
         title, uri = TRACKS.c.title.contains(name, autoescape=True), TRACKS.c.uri.contains(name, autoescape=True)
         part = or_(title, uri, func.lower(TRACKS.c.title).contains(name.lower(), autoescape=True))
         return self._list(select(TRACKS).where(part).order_by(TRACKS.c.uri).limit(limit))
+
+    def page(self, sought: Sought, limit: int, *, below: int | None = None, above: int | None = None) -> Page:
+        """Up to `limit` entries of what is sought, the last added first: those next below a number, or next above one.
+
+        Reads as many rows as it gives, and of an index the words that are sought, however many tracks there are.
+        """
+        with self._database.transaction(reads=True) as connection:
+            numbers = _numbers(connection, sought, below, above, limit + 1)
+            more, shown = len(numbers) > limit, sorted(numbers[:limit], reverse=True)
+            rows = connection.execute(select(TRACKS).where(TRACKS.c.id.in_(shown)).order_by(TRACKS.c.id.desc()))
+            entries = tuple(_entry(row) for row in rows)
+        if not shown:
+            return Page(has_newer=below is not None, has_older=above is not None)
+        newer, older = (more, True) if above is not None else (below is not None, more)
+        return Page(entries, shown[0], shown[-1], newer, older)
+
+    def matching(self, sought: Sought, most: int) -> list[str]:
+        """Uris of what is sought; of more than `most` those that were added last."""
+        with self._database.transaction(reads=True) as connection:
+            parts = _parts(_numbers(connection, sought, None, None, most))
+            wanted = (select(TRACKS.c.uri).where(TRACKS.c.id.in_(part)) for part in parts)
+            return [uri for part in wanted for uri in connection.scalars(part)]
 
     def of_source(self, source: str, limit: int) -> list[Entry]:
         """Entries of a source, by uri."""
@@ -199,6 +251,46 @@ _TRACKS_BY_ID: Final = select(TRACKS).where(TRACKS.c.id.in_(bindparam("ids", exp
 
 SHUFFLED: Final = 1 << 31
 """Numbers of the shuffled order are below this."""
+
+
+WORDS: Final = table("track_words", column("rowid"), column("track_words"))
+"""The index of the tracks' words, where the database has one; its rows are those of `tracks`."""
+
+
+def _numbers(connection: Connection, sought: Sought, below: int | None, above: int | None, limit: int) -> list[int]:
+    """Ids of what is sought: upward from above a number, else downward from below one."""
+    terms = _terms(sought)
+    indexed = bool(terms) and connection.dialect.has_table(connection, WORDS.name)
+    number: ColumnElement[int] = WORDS.c.rowid if indexed else TRACKS.c.id
+    wanted = select(number).limit(limit).order_by(number.desc() if above is None else number)
+    if below is not None:
+        wanted = wanted.where(number < below)
+    if above is not None:
+        wanted = wanted.where(number > above)
+    if indexed:
+        words = " AND ".join(f'{name} : "{term}"*' for name, term in terms)
+        return list(connection.scalars(wanted.where(WORDS.c.track_words.match(words))))
+    return list(connection.scalars(wanted.where(*(_holds(name, term) for name, term in terms))))
+
+
+def _terms(sought: Sought) -> list[tuple[str, str]]:
+    """Each column with each word of what is sought in it."""
+    given = {
+        "title": sought.title,
+        "artist": sought.artist,
+        "genre": sought.genre,
+        "moods": sought.mood,
+        "source": sought.source,
+    }
+    return [(name, term) for name, words in given.items() for term in _TERM.findall(words)]
+
+
+_TERM: Final = re.compile(r"[^\W_]+")
+
+
+def _holds(name: str, term: str) -> ColumnElement[bool]:
+    """Where there is no index: a server has memory and speed to read the table."""
+    return func.lower(cast(TRACKS.c[name], Text)).contains(term.lower(), autoescape=True)
 
 
 def _range(connection: Connection, key: str, start: int, limit: int) -> list[int]:

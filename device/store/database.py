@@ -52,7 +52,7 @@ from device.store.tables import (
 Kept = Mood | Decision | Reaction
 """Events that are kept."""
 
-LATEST: Final = "0006"
+LATEST: Final = "0008"
 """The newest step of the migrations; where a database has it already, Alembic need not even be imported."""
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_S: Final = 5

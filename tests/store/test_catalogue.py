@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, insert, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from device.signals import Reading, Track
 from device.store import catalogue
-from device.store.catalogue import PAGE, SHUFFLED, Entry, Tracks
+from device.store.catalogue import PAGE, SHUFFLED, Entry, Page, Sought, Tracks
+from device.store.database import upgrade
 from device.store.tables import TRACKS
 
 
@@ -124,3 +125,81 @@ def test_postgresql_would_take_the_index_of_files_and_the_order_of_uris() -> Non
     assert "WHERE stamp != ''" in str(CreateIndex(index).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
     table = str(CreateTable(TRACKS).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
     assert 'uri TEXT COLLATE "C" NOT NULL' in table
+
+
+def titled(number: int, title: str, artist: str = "Someone", **changes: object) -> Entry:
+    one = entry(number)
+    return replace(one, track=replace(one.track, title=title, artist=artist, **changes))  # type: ignore[arg-type]
+
+
+def uris(page: Page) -> list[int]:
+    return [int(one.track.uri[2:7]) for one in page.entries]
+
+
+def test_pages_go_down_and_up_and_say_what_is_beyond_them(tracks: Tracks) -> None:
+    tracks.put([entry(number) for number in range(7)])
+    first = tracks.page(Sought(), 3)
+    assert (uris(first), first.has_newer, first.has_older) == ([6, 5, 4], False, True)
+    second = tracks.page(Sought(), 3, below=first.oldest)
+    assert (uris(second), second.has_newer, second.has_older) == ([3, 2, 1], True, True)
+    third = tracks.page(Sought(), 3, below=second.oldest)
+    assert (uris(third), third.has_newer, third.has_older) == ([0], True, False)
+    back = tracks.page(Sought(), 3, above=third.newest)
+    assert (uris(back), back.has_newer, back.has_older) == ([3, 2, 1], True, True)
+    top = tracks.page(Sought(), 3, above=back.newest)
+    assert (uris(top), top.has_newer, top.has_older) == ([6, 5, 4], False, True)
+    assert tracks.page(Sought(), 3, below=third.oldest).entries == ()
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_words_are_found_by_how_they_begin_in_their_own_field(tracks: Tracks, indexed: bool) -> None:
+    tracks.put(
+        [
+            titled(1, "Blue Monday", "New Order", genre="synth pop", moods=("sad",)),
+            titled(2, "Order of Blue", "Someone", source="list"),
+            titled(3, "100% _under_score", "Ünder \"quote' OR title:", moods=("fröhlich", "happy")),
+        ]
+    )
+    if not indexed:
+        with tracks._database.transaction() as connection:
+            for trigger in ("add", "drop", "change"):
+                connection.execute(text(f"DROP TRIGGER track_words_{trigger}"))
+            connection.execute(text("DROP TABLE track_words"))
+
+    def found(**sought: str) -> list[int]:
+        return uris(tracks.page(Sought(**sought), 9))
+
+    assert found(title="blu mon") == [1]
+    assert found(title="monday BLUE") == [1]
+    assert found(title="blue") == [2, 1]
+    assert found(title="blue", source="list") == [2]
+    assert found(title="blue", artist="order") == [1]
+    assert found(genre="pop", mood="sad") == [1]
+    assert found(title="%", mood="") == [3, 2, 1]
+    assert found(title="under_score", artist='"quote') == [3]
+    assert found(artist="quote' OR") == [3]
+    assert found(artist='x" OR title:"blue') == []
+    assert tracks.matching(Sought(title="blue"), 9) == ["a/00001.ogg", "a/00002.ogg"]
+    assert len(tracks.matching(Sought(), 2)) == 2
+
+
+def test_the_index_follows_every_change(tracks: Tracks) -> None:
+    tracks.put([titled(1, "First"), titled(2, "Second")])
+    tracks.put([titled(1, "Übrig", moods=("fröhlich",)), titled(2, "Second", duration_s=9.0)])
+    assert [uris(tracks.page(Sought(title=word), 9)) for word in ("first", "ubri", "second")] == [[], [1], [2]]
+    assert uris(tracks.page(Sought(mood="froh"), 9)) == [1]
+    tracks.remove(["a/00001.ogg"])
+    assert uris(tracks.page(Sought(title="ubrig"), 9)) == []
+    assert uris(tracks.page(Sought(), 9)) == [2]
+
+
+def test_what_was_there_before_the_index_is_in_it(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/old.db"
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        upgrade(connection, "0005")
+        connection.execute(insert(TRACKS), [catalogue._row(titled(1, "Blue", moods=("sad", "slow")))])
+    engine.dispose()
+    opened = Tracks(address, keys_of)
+    assert [uris(opened.page(Sought(title="blue", mood=mood), 9)) for mood in ("slow", "fast")] == [[1], []]
+    opened.close()

@@ -40,7 +40,9 @@ def test_the_steps_lead_to_the_tables_of_the_code(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/a.db")
     with engine.begin() as connection:
         upgrade(connection, "head")
-        differences = compare_metadata(MigrationContext.configure(connection), METADATA)
+        # the index of words is SQLite's alone, and makes its own tables
+        own = {"include_name": lambda name, kind, names: kind != "table" or not name.startswith("track_words")}
+        differences = compare_metadata(MigrationContext.configure(connection, opts=own), METADATA)
     engine.dispose()
     assert differences == []
 
