@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from device.inference.senses import open_face, open_text, open_voice, specs
 from device.journal import Journal
 from device.mqtt import Mqtt
 from device.music.catalogue import Catalogue
+from device.music.covers import Covers
 from device.music.dj import Dj
 from device.music.genres import genres_for
 from device.music.spotify import SpotifySource
@@ -56,7 +58,7 @@ from device.signals import (
     Setting,
     Sound,
 )
-from device.spotify import Session
+from device.spotify import Session, fetch_picture
 from device.spotify.watch import watch
 from device.store import Store, StoreError
 
@@ -94,6 +96,7 @@ class Appliance:
         self._store: Store | None = None
         self._spotify: Session | None = None
         self._taste: Taste | None = None
+        self._covers: Covers | None = None
         self._watchdog = Watchdog()
 
     def start(self) -> None:
@@ -193,12 +196,14 @@ class Appliance:
             sources.insert(0, self._start_spotify(lists))
         taste = self._taste = Taste(lambda emotion: genres_for(emotion, music.genres), music.seed or None)
         dj = Dj(sources, music, rng, taste)
-        self._sinks += [dj, taste]
+        covers = self._covers = Covers(music_folder(self._config), partial(fetch_picture, self._config.spotify))
+        self._sinks += [dj, taste, covers]
         self._work("library", keep_up(url, music_folder(self._config)))
         self._work("learning", lambda worker: self._tend(taste, store, worker))
         self._work(
             "dj", closing(closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close), lists.close)
         )
+        self._work("covers", covers.work)
         self._work("player", self._play)
 
     def _start_spotify(self, lists: Catalogue) -> SpotifySource:
@@ -230,6 +235,7 @@ class Appliance:
             lambda: self._config,
             store,
             Accounts(store, time.monotonic, _utc),
+            covers=self._covers,
             spotify=self._spotify,
         )
 

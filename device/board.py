@@ -15,6 +15,11 @@ from device.signals import EMOTIONS, Decision, Event, Health, Mood, PlayerState,
 LAST = 200
 """Events that the board remembers."""
 
+TRAIL_S: Final = 300.0
+"""Seconds for which the way of the mood through the plane is remembered."""
+TRAIL_STEP_S: Final = 5.0
+"""Seconds between two places of that way at least: sixty in all."""
+
 _KINDS: Final = MappingProxyType(
     {
         Mood: "mood",
@@ -43,6 +48,7 @@ class Board:
         self._health: dict[str, Health] = {}
         self._settings: dict[str, Setting] = {}
         self._mood_since = 0.0
+        self._trail: deque[tuple[float, float, float]] = deque()
         self._last: deque[Event] = deque(maxlen=LAST)
 
     @property
@@ -73,15 +79,17 @@ class Board:
 
         `mood`, `decision`, `queue` and `player` are the latest of their kind or None, `health` the latest of each part,
         `settings` the latest value of each key, `mood_since` the second from which the mood has its name. Numbers have
-        four decimals (None for what is no number), times are ISO 8601.
+        four decimals (None for what is no number), times are ISO 8601. `trail` is where the mood was in the plane over
+        the last TRAIL_S, oldest first: second, valence and arousal, TRAIL_STEP_S apart or more.
         """
         with self._changed:
             version, since, latest = self._version, self._mood_since, dict(self._latest)
-            health, settings = dict(self._health), dict(self._settings)
+            health, settings, trail = dict(self._health), dict(self._settings), tuple(self._trail)
         return {
             "version": version,
             **{kind: plain(latest[kind]) if kind in latest else None for kind in _SINGLE},
             "mood_since": _plain(since),
+            "trail": _plain(trail),
             "health": {part: plain(health[part]) for part in sorted(health)},
             "settings": {key: settings[key].value for key in sorted(settings)},
         }
@@ -98,13 +106,19 @@ class Board:
         elif isinstance(event, Setting):
             self._settings[event.key] = event
         elif not isinstance(event, Reaction):
-            self._note_mood(event)
+            if isinstance(event, Mood):
+                self._note_mood(event)
             self._latest[kind] = event
 
-    def _note_mood(self, event: Event) -> None:
+    def _note_mood(self, mood: Mood) -> None:
         before = self._latest.get("mood")
-        if isinstance(event, Mood) and not (isinstance(before, Mood) and before.emotion == event.emotion):
-            self._mood_since = event.at
+        if not (isinstance(before, Mood) and before.emotion == mood.emotion):
+            self._mood_since = mood.at
+        while self._trail and self._trail[0][0] <= mood.at - TRAIL_S:
+            self._trail.popleft()
+        is_due = not self._trail or mood.at >= self._trail[-1][0] + TRAIL_STEP_S
+        if is_due and mood.emotion != "absent":
+            self._trail.append((mood.at, mood.valence, mood.arousal))
 
 
 def plain(event: Event) -> dict[str, Any]:

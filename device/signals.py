@@ -266,7 +266,8 @@ class Track:
     """A piece of music; valence and arousal are -1..1, `uncertainty` is their standard deviation.
 
     `instrumental` only where it is known that nobody sings in it. `popularity` is 0..100, None where it is not known.
-    `why` tells in one sentence where its place in the plane comes from.
+    `why` tells in one sentence where its place in the plane comes from. `cover` is the https address of its sleeve,
+    empty where its file may hold one.
     """
 
     uri: str
@@ -282,6 +283,7 @@ class Track:
     instrumental: bool = False
     popularity: float | None = None
     why: str = ""
+    cover: str = ""
 
     def learnable(self) -> Track:
         """What may be learnt from: of Spotify's tracks only what we looked for, since their terms forbid the rest."""

@@ -58,6 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "device.music.sound_features",
     },
     "device.music.sound_features": PURE | {"device.inference.features"},
+    "device.music.covers": SEAMS | {"device.music.cover_files", "device.sensors.media", "device.sensors.headers"},
+    "device.music.cover_files": {"device.music.folder"},
     "device.music.upkeep": SEAMS | {"device.store", "device.music"},
     "device.music.places": PURE | {"device.music.genres", "device.music.genre_places"},
     "device.music.spotify": PURE | {"device.ports", "device.music.genres", "device.spotify"},
@@ -117,7 +119,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 CLOCK_READERS = (
     *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.players"),
     *("device.mqtt", "device.broker", "device.health", "device.store", "device.spotify"),
-    *("device.player.mpd", "device.player.spotify", "device.music.upkeep", "device.music.scan"),
+    *("device.player.mpd", "device.player.spotify", "device.music.upkeep", "device.music.scan", "device.music.covers"),
     *("device.cli.judge", "device.__main__"),
 )
 """Threads at the edges, which wait with limits or stamp what they sense; the pure core gets the time in messages."""

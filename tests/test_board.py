@@ -1,5 +1,6 @@
 """The board remembers the latest of each kind, the last 200 of all, and no words."""
 
+import itertools
 import json
 import threading
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.board import LAST, Board, plain
+from device.board import LAST, TRAIL_S, TRAIL_STEP_S, Board, plain
 from device.signals import Decision, Health, Mood, PlayerState, Queue, Sentence, Setting, Target, Track
 
 SCORES = (0.02, 0.01, 0.02, 0.8, 0.05, 0.04, 0.06)
@@ -47,6 +48,7 @@ def test_an_empty_board_has_every_name_and_no_value() -> None:
         "queue": None,
         "player": None,
         "mood_since": 0.0,
+        "trail": [],
         "health": {},
         "settings": {},
     }
@@ -97,6 +99,27 @@ def test_a_mood_lasts_since_it_got_its_name() -> None:
         board.offer(Mood(at, emotion))  # type: ignore[arg-type]
         since.append(board.snapshot()["mood_since"])
     assert since == [1.0, 1.0, 5.0, 5.0, 9.0]
+
+
+def test_the_way_of_the_mood_is_short_and_its_steps_are_apart() -> None:
+    board = Board()
+    for tick in range(2000):
+        at = 0.5 * tick
+        board.offer(Mood(at, "happy", valence=at / 1000.0, arousal=-0.25))
+        trail = board.snapshot()["trail"]
+        assert len(trail) <= TRAIL_S / TRAIL_STEP_S
+        assert at - trail[0][0] < TRAIL_S
+    assert trail[-1] == [995.0, 0.995, -0.25]
+    assert {later[0] - one[0] for one, later in itertools.pairwise(trail)} == {TRAIL_STEP_S}
+
+
+def test_who_is_absent_leaves_no_trail_and_the_old_one_ends() -> None:
+    board = Board()
+    board.offer(Mood(1.0, "sad", valence=-0.5))
+    board.offer(Mood(7.0, "absent"))
+    assert board.snapshot()["trail"] == [[1.0, -0.5, 0.0]]
+    board.offer(Mood(1.0 + TRAIL_S, "absent"))
+    assert board.snapshot()["trail"] == []
 
 
 def test_what_is_no_number_is_null() -> None:

@@ -347,6 +347,7 @@ def track_of(track: Mapping[str, Any]) -> Track:
         artist="; ".join(track["artist_names"] or ()),
         duration_s=track["duration"] / 1000,
         source="spotify",
+        cover=track.get("album_cover_url") or "",
     )
 
 

@@ -2,6 +2,16 @@
 
 from device.spotify.errors import NoDeviceError, PointlessError, SignInError, SpotifyError
 from device.spotify.items import track_of
+from device.spotify.pictures import fetch_picture
 from device.spotify.session import Session, Status
 
-__all__ = ["NoDeviceError", "PointlessError", "Session", "SignInError", "SpotifyError", "Status", "track_of"]
+__all__ = [
+    "NoDeviceError",
+    "PointlessError",
+    "Session",
+    "SignInError",
+    "SpotifyError",
+    "Status",
+    "fetch_picture",
+    "track_of",
+]

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from tests.fakes.spotify.sleeves import images
 from tests.fakes.spotify.wire import Json
 
 NEW_SINCE: Final = 2026
@@ -79,7 +80,7 @@ class Album:
             "artists": [self.artist.simple()],
             "release_date": str(self.year),
             "release_date_precision": "year",
-            "images": [],
+            "images": images(self.id),
         }
 
 

@@ -1,4 +1,4 @@
-"""The HTTP server, which is Spotify's two hosts in one: /authorize and /api/token, and the Web API under /v1."""
+"""The HTTP server, which is Spotify's hosts in one: /authorize and /api/token, the Web API under /v1, and /image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.fakes.spotify import api
+from tests.fakes.spotify import api, sleeves
 from tests.fakes.spotify.state import Seen, State
 from tests.fakes.spotify.wire import Answer, RefusedError, Request
 
@@ -114,8 +114,10 @@ class SpotifyServer:
                 return self.state.accounts.authorize(request)
             case "POST", "/api/token":
                 return self.state.accounts.token(request)
+            case "GET", path if path.startswith(f"{sleeves.PATH}/"):
+                return sleeves.picture(path)
             case _, path if path.startswith(f"{api.PREFIX}/"):
-                return api.answer(self.state, request, told)
+                return sleeves.addressed(api.answer(self.state, request, told), request)
             case _:
                 return Answer(404, "Not found")
 
@@ -135,14 +137,12 @@ def _handler(answering: Answering) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_DELETE = _do  # noqa: N815 - as http.server names them
 
         def _send(self, answer: Answer) -> None:
-            text = isinstance(answer.body, str)
-            data = answer.body.encode() if isinstance(answer.body, str) else _json(answer.body)
+            kind, data = _encoded(answer.body)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             if data:
-                kind = "text/html" if text else "application/json"
-                self.send_header("Content-Type", f"{kind}; charset=utf-8")
+                self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -153,5 +153,10 @@ def _handler(answering: Answering) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _json(body: object) -> bytes:
-    return b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+def _encoded(body: object) -> tuple[str, bytes]:
+    if isinstance(body, bytes):
+        return "image/jpeg", body
+    if isinstance(body, str):
+        return "text/html; charset=utf-8", body.encode()
+    data = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+    return "application/json; charset=utf-8", data

@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` is sent as text if it is a string, as JSON if it is anything else, not at all if it is None."""
+    """`body` is sent as text if it is a string, as a JPEG if it is bytes, as JSON if it is anything else but None."""
 
     status: int = 200
     body: object = None
