@@ -19,11 +19,21 @@ import msgspec
 from companion_web import Room, create_app
 from companion_web import serve as serve_page
 from companion_web.accounts import Accounts
+from device import fusion, policy
 from device.board import Board
 from device.broker import EmbeddedBroker
 from device.clock import clock, tick
-from device.compose import database_url, demo_settings, known_listeners, make_brain, music_folder, obey, with_kept
-from device.config import Config, state_folder
+from device.compose import (
+    database_url,
+    demo_settings,
+    known_listeners,
+    make_brain,
+    music_folder,
+    obey,
+    rules_of,
+    with_kept,
+)
+from device.config import Config, changed, state_folder
 from device.health import Watchdog, watch_machine
 from device.inference.manifest import ModelSpec
 from device.inference.senses import open_face, open_text, open_voice, specs
@@ -37,6 +47,7 @@ from device.music.spotify import SpotifySource
 from device.music.taste import Taste
 from device.music.taste_tree import TreeError
 from device.music.upkeep import keep_up
+from device.mutes import Mutes, as_kept
 from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closing, pump, serve
 from device.player.receiver import address_of, receive
 from device.players import advance, open_player
@@ -46,6 +57,7 @@ from device.sensors.microphone import open_microphone
 from device.sensors.replay import Recording
 from device.signals import (
     AttuneError,
+    ConfigError,
     Control,
     Decision,
     Estimate,
@@ -76,7 +88,8 @@ class Appliance:
     """
 
     def __init__(self, config: Config, demo: bool = False) -> None:
-        self._config = demo_settings(config) if demo else config
+        self._given = self._config = demo_settings(config) if demo else config
+        self._kept: dict[str, str] = {}
         self._demo = demo
         self._inbox = Inbox()
         self.board = Board()
@@ -140,9 +153,8 @@ class Appliance:
         store = self._store = Store(database_url(self._config), self._config.store.keep_days, self._tell)
         self._sinks.append(store)
         self._closers.append(store.close)
-        kept = store.settings()
-        for name, switch in self._switches.items():
-            switch.turn(kept.get(name) == "off")
+        self._kept = store.settings()
+        self._config = with_kept(self._given, self._kept)
         return store
 
     def _start_mqtt(self) -> None:
@@ -161,11 +173,13 @@ class Appliance:
             self._missing("mqtt", error)
 
     def _start_brain(self, store: Store) -> None:
-        kept = store.settings()
-        config = with_kept(self._config, kept)
+        config, kept = self._config, self._kept
         listeners = known_listeners(config, kept, store.moments(), self._models())
-        brain = make_brain(config, listeners, _last_decision(store))
-        self._tell_settings(config, listeners.present)
+        mutes = as_kept(kept, {"camera": config.camera.consent, "microphone": config.microphone.consent})
+        for device, sense in mutes.senses.items():
+            self._switches[device].turn(sense.closed)
+        brain = make_brain(config, listeners, _last_decision(store), mutes, self._settle)
+        self._tell_settings(config, listeners.present, mutes)
 
         def think(worker: Worker) -> None:
             while not worker.stopping.is_set():
@@ -329,6 +343,8 @@ class Appliance:
                 self._sentences.put(control.value)
             case "store" if self._store and control.action == "keep":
                 self._store.keep(control.value)
+            case "store" if self._store and control.action == "unlabel":
+                self._store.unlabel(control.value)
             case "store" if self._store and self._taste:
                 self._store.forget(control.value)
                 self._taste.forget(control.value)
@@ -355,7 +371,18 @@ class Appliance:
     def _tell(self, health: Health) -> None:
         self._inbox.put(health)
 
-    def _tell_settings(self, config: Config, listener: str) -> None:
+    def _settle(self, key: str, text: str) -> tuple[policy.Rules, fusion.Rules] | None:
+        """Take a setting that people change, over those of the file; None where it cannot be that."""
+        try:
+            changed(self._given, key, text)
+        except ConfigError as error:
+            log.warning("settings: %s", error)
+            return None
+        self._kept = {**self._kept, key: text}
+        self._config = with_kept(self._given, self._kept)
+        return rules_of(self._config)
+
+    def _tell_settings(self, config: Config, listener: str, mutes: Mutes) -> None:
         now = time.monotonic()
         settings = {
             "strategy": config.policy.strategy,
@@ -364,6 +391,8 @@ class Appliance:
             "listener": listener,
             "learn_from_everyone": "on" if config.listeners.learn_from_everyone else "off",
         }
+        settings |= {f"consent.{device}": "on" if sense.agreed else "off" for device, sense in mutes.senses.items()}
+        settings |= {device: "on" if sense.on else "off" for device, sense in mutes.senses.items()}
         for key, value in settings.items():
             for sink in self._sinks:
                 if not isinstance(sink, Store):  # kept, a default would outlive its change in config.toml

@@ -32,6 +32,14 @@ _KINDS: Final = MappingProxyType(
     }
 )
 
+_SENSES: Final = ("camera", "microphone")
+_SHOWN: Final = (
+    *("strategy", "sense", "volume", "learn_from_everyone", "listener"),
+    *(f"strategy.{emotion}" for emotion in EMOTIONS),
+    *(key for sense in _SENSES for key in (sense, f"{sense}.until", f"consent.{sense}")),
+)
+"""Settings that the page shows to whoever may open it: others may hold the password of a broker or a camera."""
+
 _SINGLE: Final = ("mood", "decision", "queue", "player")
 
 
@@ -104,7 +112,8 @@ class Board:
         if isinstance(event, Health):
             self._health[event.part] = event
         elif isinstance(event, Setting):
-            self._settings[event.key] = event
+            if event.key in _SHOWN:
+                self._settings[event.key] = event
         elif not isinstance(event, Reaction):
             if isinstance(event, Mood):
                 self._note_mood(event)

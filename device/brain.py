@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import TypeAlias, cast
 
 from device.context import context_of
 from device.fusion import Fusion
+from device.fusion import Rules as FusionRules
 from device.listeners import CalibrationError, Listeners
+from device.mutes import Device, Mutes
 from device.policy import Policy
+from device.policy import Rules as PolicyRules
 from device.reactions import ReactionError, Reactions
 from device.signals import (
     ECHO_CANCELLED,
@@ -22,7 +26,10 @@ from device.signals import (
     Estimate,
     Event,
     Health,
+    Label,
+    Lesson,
     Message,
+    Modality,
     Mood,
     PlayerState,
     Queue,
@@ -43,12 +50,22 @@ CALIBRATION = "calibration"
 TASTE = "taste"
 """The part whose health tells what became of a like."""
 
+SETTINGS = "settings"
+"""The part whose health tells that a setting could not be taken."""
+
 WORTH_TELLING = 0.05
 """Change of a score from which a mood of the same name is published again."""
 
 
+Settle: TypeAlias = "Callable[[str, str], tuple[PolicyRules, FusionRules] | None]"
+"""Takes a changed setting by key and text; gives the rules that follow, None where it cannot be taken."""
+
+
 class Brain:
-    """Fusion, policy and listeners over time; `step` is the only way to change them, and belongs to one thread."""
+    """Fusion, policy and listeners over time; `step` is the only way to change them, and belongs to one thread.
+
+    `settle` keeps the settings; who said that they listen counts as the one who does for `here_s`.
+    """
 
     def __init__(
         self,
@@ -56,11 +73,19 @@ class Brain:
         policy: Policy | None = None,
         listeners: Listeners | None = None,
         reactions: Reactions | None = None,
+        *,
+        mutes: Mutes | None = None,
+        settle: Settle = lambda key, text: None,
+        here_s: float = math.inf,
     ) -> None:
         self._fusion = fusion or Fusion()
         self._policy = policy or Policy()
         self._listeners = listeners or Listeners()
         self._reactions = reactions or Reactions()
+        self._mutes = mutes or Mutes()
+        self._settle = settle
+        self._here_s = here_s
+        self._here_until: float | None = None
         self._utc: tuple[float, datetime] | None = None
         self._now = 0.0
         self._told: Mood | None = None
@@ -87,6 +112,8 @@ class Brain:
                 return self._played(message)
             case Queue():
                 return self._queued(message)
+            case Lesson():
+                return self._taught(message)
             case Health():
                 if message.part == "microphone":
                     self._echo_cancelled = ECHO_CANCELLED in message.message
@@ -99,7 +126,19 @@ class Brain:
     def _tick(self, tick: Tick) -> list[Event | Control]:
         self._policy = self._policy.ticked(tick)
         self._utc = (tick.at, tick.utc) if tick.synced else None
-        return self._mood()
+        self._mutes, ended = self._mutes.ticked(tick)
+        return [*ended, *self._left(tick), *self._mood()]
+
+    def _left(self, tick: Tick) -> list[Event | Control]:
+        """Who said long ago that they listen may have gone."""
+        if self._listeners.present == ROOM:
+            self._here_until = None
+        elif self._here_until is None:  # they said so before a restart
+            self._here_until = tick.at + self._here_s
+        elif tick.at >= self._here_until:
+            self._listeners, self._here_until = replace(self._listeners, present=ROOM), None
+            return [Setting(tick.at, "listener", ROOM)]
+        return []
 
     def _mood(self) -> list[Event | Control]:
         self._fusion, mood = self._fusion.at(self._now)
@@ -167,7 +206,15 @@ class Brain:
             case "say":
                 return [Control("text", "say", Sentence(command.at, command.value, command.who))]
             case "camera" | "microphone":
-                return [self._kept(command), Control(command.kind, "mute", command.value == "off")]
+                utc = self._utc_at(command.at)
+                self._mutes, out = self._mutes.pressed(command.kind, command.value, command.at, utc)
+                return out
+            case "consent":
+                device, _, word = command.value.partition(" ")
+                self._mutes, out = self._mutes.consented(cast(Device, device), word == "on", command.at)
+                return out
+            case "set":
+                return self._set(command)
             case "volume":
                 self._policy = self._policy.with_rules(self._policy.rules.at_volume(int(command.value)))
                 volume_pct = self._policy.rules.volume_pct
@@ -181,12 +228,15 @@ class Brain:
                 return [self._kept(command)]
             case "listener":
                 self._listeners = replace(self._listeners, present=command.value)
+                self._here_until = command.at + self._here_s
                 return [self._kept(command)]
             case "learn_from_everyone":
                 self._listeners = self._listeners.learning(command.value == "on")
                 return [self._kept(command)]
             case "label":
                 return self._label(command)
+            case "unlabel":
+                return self._unlabel(command)
             case "forget":
                 return self._forget(command)
 
@@ -200,6 +250,33 @@ class Brain:
         count = self._listeners.count(self._listeners.present)
         told = f"{emotion} is learnt by {senses}; {count} moments of this listener are kept"
         return [*(Control("store", "keep", moment) for moment in new), Health(command.at, CALIBRATION, "works", told)]
+
+    def _taught(self, lesson: Lesson) -> list[Event | Control]:
+        try:
+            self._listeners = self._listeners.taught(lesson.moments)
+        except CalibrationError as error:
+            return [Health(lesson.at, CALIBRATION, "degraded", str(error))]
+        told = f"{len(lesson.moments)} labelled moments are kept"
+        kept = [Control("store", "keep", moment) for moment in lesson.moments]
+        return [*kept, Health(lesson.at, CALIBRATION, "works", told)]
+
+    def _unlabel(self, command: Command) -> list[Event | Control]:
+        emotion, modality, who = command.value.split(" ", 2)
+        label = Label(who, cast(Emotion, emotion), cast(Modality, modality))
+        self._listeners = self._listeners.unlabelled(label)
+        told = Health(command.at, CALIBRATION, "works", f"what was labelled {emotion} by {modality} is forgotten")
+        return [Control("store", "unlabel", label), told]
+
+    def _set(self, command: Command) -> list[Event | Control]:
+        key, _, text = command.value.partition("=")
+        rules = self._settle(key, text)
+        if rules is None:
+            return [Health(command.at, SETTINGS, "degraded", f"{key} cannot be that; it stays as it is")]
+        now, heard = self._policy.rules, self._fusion.rules
+        new = replace(rules[0], strategy=now.strategy, strategies=now.strategies).at_volume(now.volume_pct)
+        self._policy = self._policy.with_rules(new)
+        self._fusion = self._fusion.with_rules(replace(rules[1], sense=heard.sense))
+        return [Setting(command.at, key, text)]
 
     def _forget(self, command: Command) -> list[Event | Control]:
         who, was, count = command.value, self._listeners.present, self._listeners.count(command.value)

@@ -13,6 +13,9 @@ LONGEST_SENTENCE: Final = 500
 """Characters; a longer text says more than one mood."""
 LONGEST_NAME: Final = 32
 """Characters of a listener's name."""
+LONGEST_MUTE_MIN: Final = 1440
+"""A day; who wants it longer says on again themselves."""
+LONGEST_KEY: Final = 64
 LONGEST_URI: Final = 1_000
 LONGEST_PLAYLIST: Final = 100
 """Characters; Spotify takes as many."""
@@ -112,6 +115,36 @@ def _strategy(value: str) -> str:
     return f"{emotion} {aim}".strip()
 
 
+def _unlabel(value: str) -> str:
+    emotion, sense, who = (*value.lower().split(maxsplit=2), "", "", "")[:3]
+    if emotion not in EMOTIONS or sense not in CALIBRATED:
+        raise ValueError(f"value must be an emotion, then {' or '.join(CALIBRATED)}, then whose")
+    return f"{emotion} {sense} {_listener(who)}"
+
+
+def _mute(value: str) -> str:
+    word, _, minutes = value.lower().partition(" ")
+    if word not in ("on", "off") or (minutes and word == "on"):
+        raise ValueError("value must be one of on, off; or off and for how many minutes")
+    if minutes and not (minutes.isascii() and minutes.isdigit() and 1 <= int(minutes[:9]) <= LONGEST_MUTE_MIN):
+        raise ValueError(f"a mute lasts from 1 to {LONGEST_MUTE_MIN:,} minutes, or until somebody says on")
+    return f"{word} {int(minutes)}" if minutes else word
+
+
+def _consent(value: str) -> str:
+    device, _, word = value.lower().partition(" ")
+    if device not in ("camera", "microphone") or word not in ("on", "off"):
+        raise ValueError("value must be camera or microphone, and then on or off")
+    return f"{device} {word}"
+
+
+def _setting(value: str) -> str:
+    key, is_set, text = (part.strip() for part in value.partition("="))
+    if not is_set or not key.replace(".", "").replace("_", "").isalnum() or len(key) > LONGEST_KEY:
+        raise ValueError("value must be a setting as part.name=value")
+    return f"{key}={_visible(text, 'value')}"
+
+
 def _one_of(*known: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if value.lower() not in known:
@@ -130,14 +163,17 @@ _CHECKS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "dislike": _uri,
         "save": _playlist,
         "volume": _volume,
-        "camera": _one_of("on", "off"),
-        "microphone": _one_of("on", "off"),
+        "camera": _mute,
+        "microphone": _mute,
         "say": _sentence,
         "strategy": _strategy,
         "sense": _one_of("all", "face", "voice", "text"),
         "listener": _listener,
         "label": _label,
+        "unlabel": _unlabel,
         "forget": _forgotten,
+        "consent": _consent,
+        "set": _setting,
         "learn_from_everyone": _one_of("on", "off"),
     }
 )

@@ -13,12 +13,13 @@ from urllib.parse import quote
 import msgspec
 
 from device import fusion, policy
-from device.brain import Brain
+from device.brain import Brain, Settle
 from device.config import Config, Fusion, Listeners, Music, Policy, state_folder, with_changes
 from device.context import context_of
 from device.inference.manifest import ModelSpec
 from device.listeners import Listeners as Known
 from device.listeners import with_moments
+from device.mutes import Mutes
 from device.ports import Player
 from device.reactions import Reactions
 from device.signals import EMOTIONS, GENERAL, ROOM, Aim, Control, Decision, Emotion, Moment, Queue
@@ -35,7 +36,12 @@ def demo_settings(config: Config) -> Config:
     quick = msgspec.structs.replace(
         config.policy, dwell_s=DEMO_DWELL_S, cooldown_s=DEMO_COOLDOWN_S, quiet_from="00:00", quiet_until="00:00"
     )
-    return msgspec.structs.replace(config, policy=quick)
+    return msgspec.structs.replace(
+        config,
+        policy=quick,
+        camera=msgspec.structs.replace(config.camera, consent=True),  # recordings, which sense nobody
+        microphone=msgspec.structs.replace(config.microphone, consent=True),
+    )
 
 
 def with_kept(config: Config, kept: Mapping[str, str]) -> Config:
@@ -61,7 +67,13 @@ def _strategies(known: Mapping[Emotion, Aim], kept: Mapping[str, str]) -> dict[E
     return {**left, **own}
 
 
-def make_brain(config: Config, listeners: Known | None = None, last: Decision | None = None) -> Brain:
+def make_brain(
+    config: Config,
+    listeners: Known | None = None,
+    last: Decision | None = None,
+    mutes: Mutes | None = None,
+    settle: Settle = lambda key, text: None,
+) -> Brain:
     """A brain that has sensed nothing yet, with the rules of the settings.
 
     `last` is what was decided before a restart: music that goes on after it is not changed for the same end.
@@ -72,7 +84,15 @@ def make_brain(config: Config, listeners: Known | None = None, last: Decision | 
         policy.Policy(_policy_rules(config.policy, config.music), decided=decided),
         listeners,
         _before_restart(last, listeners.present if listeners else ROOM) if last else None,
+        mutes=mutes,
+        settle=settle,
+        here_s=config.listeners.here_s,
     )
+
+
+def rules_of(config: Config) -> tuple[policy.Rules, fusion.Rules]:
+    """The rules of the brain in the settings."""
+    return _policy_rules(config.policy, config.music), _fusion_rules(config.fusion)
 
 
 def _before_restart(last: Decision, present: str) -> Reactions:

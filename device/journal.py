@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from device import topics
 from device.signals import Decision, Event, Health, Mood, PlayerState, Queue, Reaction, Setting
+
+PRIVATE: Final = ("listener", "mqtt.url", "camera.source")
+"""Settings that are not logged, for a log outlives what people ask us to forget: a name, addresses with a password."""
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +49,7 @@ def describe(event: Event) -> str:
         case Health():
             return f"{event.part}: {event.status}{': ' + event.message if event.message else ''}"
         case Setting():
-            # a log outlives what people ask us to forget: no name in it
-            return f"setting: {event.key} = {'...' if event.key == 'listener' else event.value}"
+            return f"setting: {event.key} = {'...' if event.key in PRIVATE else event.value}"
 
 
 def record(event: Event) -> dict[str, Any]:

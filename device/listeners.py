@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from device.fusion import LEAST_RELIABILITY
 from device.inference.personal import Head, fit
-from device.signals import CALIBRATED, EVERYONE, MOST_MOMENTS, ROOM, AttuneError, Emotion, Estimate, Modality, Moment
+from device.signals import (
+    CALIBRATED,
+    EVERYONE,
+    MOST_MOMENTS,
+    ROOM,
+    AttuneError,
+    Emotion,
+    Estimate,
+    Label,
+    Modality,
+    Moment,
+)
 
 RECENT_S: Final = 5.0
 """Age of what was sensed up to which a label can mean it."""
@@ -64,10 +75,27 @@ class Listeners:
         if not new:
             models = " and ".join(estimate.modality for estimate in recent)
             raise CalibrationError(f"the {models} model gives no embedding: it cannot be calibrated")
+        return self._with(new), new
+
+    def taught(self, new: Sequence[Moment]) -> Listeners:
+        """The state after moments of named listeners that were labelled apart from what is sensed live.
+
+        Raises CalibrationError where there is no room for another listener.
+        """
+        for who in {moment.who for moment in new}:
+            self._require_room(who)
+        return self._with(new)
+
+    def unlabelled(self, label: Label) -> Listeners:
+        """The state without the moments of one label."""
+        kept = tuple(moment for moment in self.moments if not label.fits(moment))
+        return replace(self, moments=kept, heads=with_moments(kept).heads).learning(self.from_everyone)
+
+    def _with(self, new: Sequence[Moment]) -> Listeners:
         moments = newest((*self.moments, *new))
-        whose = (self.present, EVERYONE) if self.from_everyone else (self.present,)
-        refitted = _heads(moments, {(who, moment.modality) for who in whose for moment in new})
-        return replace(self, moments=moments, heads={**self.heads, **refitted}), new
+        keys = {(moment.who, moment.modality) for moment in new}
+        keys |= {(EVERYONE, sense) for _, sense in keys} if self.from_everyone else set()
+        return replace(self, moments=moments, heads={**self.heads, **_heads(moments, keys)})
 
     def forgotten(self, who: str) -> Listeners:
         """The state without one listener's moments, or without all of them (EVERYONE)."""
@@ -91,8 +119,11 @@ class Listeners:
             raise CalibrationError("say first who listens: the listener is not named")
         if not self._is_alone(at):
             raise CalibrationError("more than one face is in view: a moment must be one listener's own")
+        self._require_room(self.present)
+
+    def _require_room(self, who: str) -> None:
         known = {moment.who for moment in self.moments}
-        if self.present not in known and len(known) >= MOST_LISTENERS:
+        if who not in known and len(known) >= MOST_LISTENERS:
             raise CalibrationError(f"{MOST_LISTENERS} listeners are known already; forget one first")
 
     def _is_recent(self, sense: Modality, at: float) -> bool:

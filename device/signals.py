@@ -181,6 +181,19 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What all moments of one listener, emotion and sense have in common."""
+
+    who: str
+    emotion: Emotion
+    modality: Modality
+
+    def fits(self, moment: Moment) -> bool:
+        """Whether a moment bears this label."""
+        return (moment.who, moment.emotion, moment.modality) == (self.who, self.emotion, self.modality)
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
     """Moments of one listener that were labelled apart from what is sensed live."""
 
@@ -422,7 +435,10 @@ CommandKind = Literal[
     "sense",
     "listener",
     "label",
+    "unlabel",
     "forget",
+    "consent",
+    "set",
     "learn_from_everyone",
 ]
 
@@ -455,4 +471,4 @@ class Control:
 
 
 Event: TypeAlias = Mood | Decision | Queue | PlayerState | Reaction | Health | Setting
-Message: TypeAlias = Estimate | Tick | Command | PlayerState | Queue | Health
+Message: TypeAlias = Estimate | Tick | Command | PlayerState | Queue | Health | Lesson

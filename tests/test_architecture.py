@@ -36,7 +36,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.pipeline": PURE | {"device.ports"},
     "device.clock": PURE | {"device.pipeline"},
     "device.listeners": PURE | {"device.fusion", "device.inference.personal"},
-    "device.brain": PURE | {"device.context", "device.fusion", "device.policy", "device.listeners", "device.reactions"},
+    "device.mutes": PURE,
+    "device.brain": PURE
+    | {f"device.{name}" for name in ("context", "fusion", "listeners", "mutes", "policy", "reactions")},
     "device.journal": PURE | {"device.topics"},
     "device.mqtt": SEAMS | {"device.topics"},
     "device.broker": SEAMS,

@@ -91,8 +91,11 @@ def test_the_voice_is_told_how_loud_the_speaker_plays() -> None:
         ("pause", "", [Control("player", "pause")]),
         ("resume", "", [Control("player", "resume")]),
         ("next", "", [Control("player", "next")]),
-        ("camera", "off", [Setting(1.0, "camera", "off"), Control("camera", "mute", True)]),
-        ("microphone", "on", [Setting(1.0, "microphone", "on"), Control("microphone", "mute", False)]),
+        (
+            "camera",
+            "off",
+            [Setting(1.0, "camera", "off"), Setting(1.0, "camera.until", ""), Control("camera", "mute", True)],
+        ),
         ("volume", "30", [Setting(1.0, "volume", "30"), Control("player", "volume", 30)]),
         ("strategy", "lift", [Setting(1.0, "strategy", "lift")]),
         ("strategy", "angry calm", [Setting(1.0, "strategy.angry", "calm")]),

@@ -34,7 +34,7 @@ def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
         ("[music.genres]\njoy = ['ska']", "joy"),
         ("[music]\nquietest_pct = 50\nloudest_pct = 40", "quietest_pct 50 is above loudest_pct 40"),
         ("[music]\ncrossfade_s = 60", "music.crossfade_s"),
-        ("[web]\nhost = '0.0.0.0'", "web.host"),
+        ("[web]\nhost = 'http://box'", "web.host"),
         ("[mqtt]\ndevice = 'a/b'", "mqtt.device"),
         ("camera = 3", "camera"),
         ("[camera", "not valid TOML"),

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
-from device.signals import EVERYONE, MOST_MOMENTS, ConfigError, Decision, Moment, Mood, Reaction
+from device.signals import EVERYONE, MOST_MOMENTS, ConfigError, Decision, Label, Moment, Mood, Reaction
 from device.store.errors import StoreError, explain
 from device.store.tables import (
     DECISIONS,
@@ -100,8 +101,10 @@ class Database:
         with self.transaction() as connection:
             return [moment_of_row(row) for row in connection.execute(select(MOMENTS).order_by(MOMENTS.c.id))]
 
-    def change_moments(self, changes: Sequence[Moment | str]) -> None:
+    def change_moments(self, changes: Sequence[Moment | Label | str]) -> None:
         """Keep each moment, in place of the oldest where there are too many, and forget whom a name (or EVERYONE) is.
+
+        Of a label, the moments that bear it are forgotten.
 
         A listener's reactions are forgotten with their moments; with EVERYONE's go those of whoever was in the room.
 
@@ -112,10 +115,13 @@ class Database:
                 if isinstance(change, Moment):
                     _keep_moment(connection, change)
                     continue
+                if isinstance(change, Label):
+                    connection.execute(delete(MOMENTS).filter_by(**asdict(change)))
+                    continue
                 for table in (MOMENTS, REACTIONS):
                     theirs = delete(table) if change == EVERYONE else delete(table).where(table.c.who == change)
                     connection.execute(theirs)
-        if any(isinstance(change, str) for change in changes) and self.empty_log():
+        if any(not isinstance(change, Moment) for change in changes) and self.empty_log():
             raise StoreError(f"{self._where}: another program reads it; it is tried again until nothing is left")
 
     # -- events --------------------------------------------------------------------------------------------------------

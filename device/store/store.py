@@ -14,7 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from device.pipeline import Mailbox, Worker
-from device.signals import EVERYONE, AttuneError, ConfigError, Decision, Event, Health, Moment, Mood, Reaction, Setting
+from device.signals import (
+    EVERYONE,
+    AttuneError,
+    ConfigError,
+    Decision,
+    Event,
+    Health,
+    Label,
+    Moment,
+    Mood,
+    Reaction,
+    Setting,
+)
 from device.store.errors import DamagedError, StoreError
 
 if TYPE_CHECKING:
@@ -61,7 +73,7 @@ class Store:
         self._settings: dict[str, str] = {}
         self._changed: dict[str, str] = {}
         self._moments: list[Moment] = []
-        self._changes: list[Moment | str] = []
+        self._changes: list[Moment | Label | str] = []
         self._waiting: Mailbox[Kept] = Mailbox(waiting)
         self._batch: list[Kept] = []
         self._jobs: Mailbox[tuple[Callable[[Database], Any], Future[Any]]] = Mailbox(16)
@@ -95,6 +107,14 @@ class Store:
         """Keep what a listener labelled until they want it forgotten; never blocks."""
         with self._lock:
             self._changes = [*self._changes, moment][-MOMENTS_WAITING:]
+        self._urgent.set()
+
+    def unlabel(self, label: Label) -> None:
+        """Forget the moments of one label; never blocks, tried until done."""
+        with self._lock:
+            self._moments = [moment for moment in self._moments if not label.fits(moment)]
+            others = [change for change in self._changes if not (isinstance(change, Moment) and label.fits(change))]
+            self._changes = [*others, label][-MOMENTS_WAITING:]
         self._urgent.set()
 
     def forget(self, who: str) -> None:
@@ -246,9 +266,9 @@ class Store:
         self._tell_lost()
         return more
 
-    def _change_moments(self, database: Database, changes: list[Moment | str]) -> None:
+    def _change_moments(self, database: Database, changes: list[Moment | Label | str]) -> None:
         database.change_moments(changes)
-        if database.file and any(isinstance(change, str) for change in changes):
+        if database.file and any(not isinstance(change, Moment) for change in changes):
             _aside(database.file).unlink(missing_ok=True)  # a damaged copy may hold them too
         with self._lock:
             self._changes = [change for change in self._changes if not any(change is done for done in changes)]
@@ -344,8 +364,8 @@ def _answer(database: Database, job: Callable[[Database], Any], answer: Future[A
             raise
 
 
-def _is_of(who: str, change: Moment | str) -> bool:
-    return who in (EVERYONE, change.who if isinstance(change, Moment) else change)
+def _is_of(who: str, change: Moment | Label | str) -> bool:
+    return who in (EVERYONE, change if isinstance(change, str) else change.who)
 
 
 def _drop(file: Path, before: datetime) -> None:
