@@ -8,12 +8,13 @@ from typing import Any
 from flask import Blueprint, Response, abort, jsonify, request
 
 from companion_web import guard
-from companion_web.commands import parse
-from companion_web.doors import add_page
+from companion_web.commands import may_give, parse
+from companion_web.doors import add_page, visitor
 from companion_web.pages import page as show
 from companion_web.room import Room
 from companion_web.streams import Streams
 from device.commands import LONGEST_SENTENCE
+from device.signals import ROOM
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,15 @@ class Views:
         return jsonify(token=guard.token())
 
     def command(self) -> Response:
+        who = visitor()
         try:
-            self.room.put(parse(_json_body(), self.room.clock()))
+            asked = parse(_json_body(), self.room.clock(), who.name or ROOM)
         except ValueError as error:
             abort(400, str(error))
+        if not may_give(asked, who):
+            abort(403, "this is for others to say: ask an owner of this Attune")
+        try:
+            self.room.put(asked)
         except OverflowError as error:
             abort(_busy(str(error) or "too much waits already; try again in a moment", retry_s=2))
         return jsonify(ok=True)

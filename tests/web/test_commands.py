@@ -4,7 +4,8 @@ from typing import Any, get_args
 
 import pytest
 
-from companion_web.commands import parse
+from companion_web.commands import DOORS, may_give, parse
+from companion_web.doors import Door, Visitor
 from device.commands import LONGEST_SENTENCE
 from device.signals import Command, CommandKind
 
@@ -114,3 +115,34 @@ def test_bad_bodies_are_told_in_one_line(body: Any, part: str) -> None:
     with pytest.raises(ValueError, match=part) as caught:
         parse(body, 3.0)
     assert "\n" not in str(caught.value)
+
+
+def test_every_kind_of_command_has_a_door() -> None:
+    assert DOORS.keys() == set(get_args(CommandKind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "roles"),
+    [
+        ("next", "", "guest listener owner"),
+        ("say", "hello", "guest listener owner"),
+        ("camera", "off", "guest listener owner"),
+        ("microphone", "off 15", "guest listener owner"),
+        ("camera", "on", "listener owner"),
+        ("strategy", "calm", "listener owner"),
+        ("listener", "anna", "listener owner"),
+        ("listener", "bert", "owner"),
+        ("listener", "room", "listener owner"),
+        ("forget", "anna", "listener owner"),
+        ("forget", "everyone", "owner"),
+        ("unlabel", "happy face anna", "listener owner"),
+        ("unlabel", "happy face bert", "owner"),
+        ("consent", "camera on", "owner"),
+        ("set", "mqtt.url=mqtt://elsewhere", "owner"),
+        ("learn_from_everyone", "on", "owner"),
+    ],
+)
+def test_who_may_give_a_command(kind: CommandKind, value: str, roles: str) -> None:
+    known: tuple[Door, ...] = ("anyone", "guest", "listener", "owner")
+    asked = Command(1.0, kind, value)
+    assert " ".join(role for role in known if may_give(asked, Visitor("anna", role))) == roles
