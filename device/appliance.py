@@ -19,8 +19,6 @@ import msgspec
 from companion_web import Room, create_app
 from companion_web import serve as serve_page
 from companion_web.accounts import Accounts
-from companion_web.addresses import page_address
-from companion_web.tls import identity_of
 from device import fusion, policy
 from device.board import Board
 from device.broker import EmbeddedBroker
@@ -40,6 +38,7 @@ from device.health import Watchdog, watch_machine
 from device.inference.manifest import ModelSpec
 from device.inference.senses import open_face, open_text, open_voice, specs
 from device.journal import Journal
+from device.judge import JudgeDesk
 from device.mqtt import Mqtt
 from device.music.catalogue import Catalogue
 from device.music.covers import Covers
@@ -54,6 +53,7 @@ from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closin
 from device.player.receiver import address_of, receive
 from device.players import advance, open_player
 from device.ports import Player, Sensor, Sink, Source
+from device.preview import Preview
 from device.sensors.camera import open_camera
 from device.sensors.microphone import open_microphone
 from device.sensors.replay import Recording
@@ -95,7 +95,9 @@ class Appliance:
         self._demo = demo
         self._inbox = Inbox()
         self.board = Board()
-        self._sinks: list[Sink] = [self.board, Journal()]
+        self._preview = Preview(time.monotonic)
+        self._judge = JudgeDesk(lambda: self._config)
+        self._sinks: list[Sink] = [self.board, Journal(), self._preview]
         self._workers: list[Worker] = []
         self._closers: list[Callable[[], None]] = []
         self._stopping = threading.Event()
@@ -236,13 +238,14 @@ class Appliance:
         self._work("voice", serve(self._open_voice, self._sounds, put))
         self._work("text", serve(lambda: open_text(config), self._sentences, put))
         camera, microphone = self._sensors()
-        self._work("camera", pump(camera, self._switches["camera"], self._pictures.put, self._tell))
-        self._work("microphone", pump(microphone, self._switches["microphone"], self._sounds.put, self._tell))
+        self._work("camera", pump(camera, self._switches["camera"], self._saw, self._tell))
+        self._work("microphone", pump(microphone, self._switches["microphone"], self._heard, self._tell))
 
     def _start_page(self, store: Store) -> None:
         if not self._config.web.enabled:
             return
         settings = self._config.web
+        self._work("judge", self._judge.work)
         room = Room(
             self.board,
             self._inbox.put,
@@ -251,13 +254,14 @@ class Appliance:
             lambda: self._config,
             store,
             Accounts(store, time.monotonic, _utc),
+            self._judge,
+            self._preview,
             covers=self._covers,
             spotify=self._spotify,
         )
 
         def show(worker: Worker) -> None:
-            identity = identity_of(settings, state_folder(self._config), room.utc)
-            server = serve_page(create_app(room), settings.host, settings.port, identity)
+            server = serve_page(create_app(room), settings.host, settings.port)
             try:
                 worker.works(server.address)
                 while not worker.stopping.wait(TURN_S):
@@ -366,6 +370,14 @@ class Appliance:
             return False
         return True
 
+    def _saw(self, image: Image) -> None:
+        self._pictures.put(image)
+        self._preview.see(image)
+
+    def _heard(self, sound: Sound) -> None:
+        self._sounds.put(sound)
+        self._preview.hear(sound)
+
     def _estimated(self, estimate: Estimate) -> None:
         self._inbox.put(estimate)
         if self._mqtt:
@@ -411,8 +423,9 @@ class Appliance:
         worker.start()
 
     def _where(self) -> str:
-        web = self._config.web
-        page = f"page at {page_address(web.host, web.port, web.https)}" if web.enabled else "no page"
+        page = (
+            f"page at http://{self._config.web.host}:{self._config.web.port}" if self._config.web.enabled else "no page"
+        )
         return f"{page}; moods at attune/{self._config.mqtt.device}/state"
 
 

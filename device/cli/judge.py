@@ -6,15 +6,15 @@ import importlib.util
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from device.config import Config
-from device.inference.senses import open_face, open_text, open_voice, specs
+from device.inference.judge import Finding, Judge, Media, summary
+from device.inference.senses import specs
+from device.judge import decoded
 from device.music.lyric_files import SIDE_CARS, Lyrics
 from device.music.lyric_files import find as find_lyrics
 from device.music.lyric_files import read as read_lyrics
@@ -22,8 +22,8 @@ from device.music.lyrics import open_lyrics
 from device.music.sound import CLUSTERS, LONGEST_S, QUADRANTS, NoMusicError, Sounding, open_sound
 from device.music.sound_features import RATE_HZ
 from device.ports import JudgedLyrics
-from device.sensors.media import decode_beginning, decode_picture, decode_sound, kind_of, read_file
-from device.signals import EMOTIONS, ModelError, Reading, SensorError
+from device.sensors.media import decode_beginning, kind_of, read_file
+from device.signals import EMOTIONS, Estimate, Modality, ModelError, Reading, SensorError
 
 Answer = dict[str, Any]
 EMPTY: dict[str, Answer] = {
@@ -68,16 +68,16 @@ def _answered(read: Callable[[], Any], answer: Callable[[Any], Answer]) -> Answe
 # -- what there is to judge --------------------------------------------------------------------------------------------
 
 
-def _inputs(modality: str, given: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _inputs(modality: Any, given: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
     if modality == "text":
         yield from ((text, partial(str, text)) for text in _texts(given))
         return
     if modality == "lyrics":
         yield from _songs(given)
         return
-    read = {"face": _picture, "voice": _speech, "sound": _music}[modality]
-    kind = "picture" if modality == "face" else "sound"
-    yield from ((str(path), partial(read, path)) for path in _paths(given, kind))
+    read = _music if modality == "sound" else partial(_media, modality)
+    kinds = ("picture", "video") if modality == "face" else ("sound",)
+    yield from ((str(path), partial(read, path)) for path in _paths(given, kinds))
 
 
 def _texts(given: Sequence[str]) -> Iterator[str]:
@@ -90,12 +90,12 @@ def _texts(given: Sequence[str]) -> Iterator[str]:
             yield text
 
 
-def _paths(given: Sequence[str], kind: str) -> Iterator[Path]:
+def _paths(given: Sequence[str], kinds: Container[str | None]) -> Iterator[Path]:
     for name in given:
         if name == "-":
             yield from (Path(line.rstrip("\r\n")) for line in sys.stdin)
         elif Path(name).is_dir():
-            yield from sorted(path for path in Path(name).rglob("*") if path.is_file() and kind_of(path) == kind)
+            yield from sorted(path for path in Path(name).rglob("*") if path.is_file() and kind_of(path) in kinds)
         else:
             yield Path(name)
 
@@ -143,12 +143,8 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _picture(path: Path) -> Any:
-    return decode_picture(read_file(path))
-
-
-def _speech(path: Path) -> Any:
-    return decode_sound(read_file(path))
+def _media(modality: Modality, path: Path) -> Media:
+    return decoded(read_file(path), modality)
 
 
 def _music(path: Path) -> Any:
@@ -167,13 +163,7 @@ def _with_progress(inputs: list[tuple[str, Callable[[], Any]]]) -> Iterable[tupl
 # -- the models --------------------------------------------------------------------------------------------------------
 
 
-def _judge_of(config: Config, modality: str, crop: bool) -> Callable[[Any], Answer]:
-    if modality == "face":
-        face = open_face(config)
-        return lambda picture: _face_answer(face.judge_picture(picture, crop))
-    if modality == "voice":
-        voice = open_voice(config)
-        return lambda samples: _voice_answer(voice.judge_sound(samples, 16_000))
+def _judge_of(config: Config, modality: Any, crop: bool) -> Callable[[Any], Answer]:
     if modality == "lyrics":
         lyrics = open_lyrics(config)
         return lambda song: _lyrics_answer(lyrics.judge(song.words, song.where))
@@ -182,47 +172,30 @@ def _judge_of(config: Config, modality: str, crop: bool) -> Callable[[Any], Answ
             raise ModelError("librosa is not installed, which measures the sound: pip install 'attune[library]'")
         sound = open_sound(specs(config))
         return lambda samples: _sound_answer(sound.judge(samples))
-    text = open_text(config)
-    return lambda words: _text_answer(text.judge_text(words))
+    judge = Judge(config)
+    judge.open(modality)
+    return lambda media: _answer_of(modality, judge.find(media, crop))
 
 
-def _face_answer(faces: Sequence[Any]) -> Answer:
-    listed = [
-        {"box": _rounded(face.box, 1), "scores": _rounded(face.scores), "reliability": round(face.reliability, 4)}
-        for face in faces
-    ]
-    if not faces:
-        return {"problem": "no face found"}
-    return {"scores": listed[0]["scores"], "reliability": listed[0]["reliability"], "faces": listed}
+def _answer_of(modality: Modality, found: Sequence[Finding]) -> Answer:
+    scores, reliability = summary([finding.estimate for finding in found])
+    told = {"scores": _rounded(scores), "reliability": round(reliability, 4)}
+    if modality == "text":
+        return told | {"present": list(found[0].present)}
+    name, listed = ("faces", _face) if modality == "face" else ("utterances", _utterance)
+    return told | {name: [listed(finding) | _judged(finding.estimate) for finding in found]}
 
 
-def _voice_answer(utterances: Sequence[Any]) -> Answer:
-    if not utterances:
-        return {"problem": "no speech found"}
-    weights = np.array([max(u.end_s - u.start_s, 1e-3) for u in utterances])
-    weights /= weights.sum()
-    listed = [
-        {
-            "start_s": round(u.start_s, 3),
-            "end_s": round(u.end_s, 3),
-            "scores": _rounded(u.scores),
-            "reliability": round(u.reliability, 4),
-        }
-        for u in utterances
-    ]
-    scores = weights @ np.array([u.scores for u in utterances])
-    reliability = float(weights @ np.array([u.reliability for u in utterances]))
-    return {"scores": _rounded(scores), "reliability": round(reliability, 4), "utterances": listed}
+def _face(found: Finding) -> Answer:
+    return {"at_s": round(found.estimate.at, 3), "box": _rounded(found.box, 1)}
 
 
-def _text_answer(judged: Any) -> Answer:
-    if not judged.found:
-        return {"problem": "no words in it"}
-    return {
-        "scores": _rounded(judged.scores),
-        "reliability": round(judged.reliability, 4),
-        "present": list(judged.present),
-    }
+def _utterance(found: Finding) -> Answer:
+    return {"start_s": round(found.start_s, 3), "end_s": round(found.estimate.at, 3)}
+
+
+def _judged(estimate: Estimate) -> Answer:
+    return {"scores": _rounded(estimate.scores), "reliability": round(estimate.reliability, 4)}
 
 
 def _lyrics_answer(judged: JudgedLyrics) -> Answer:

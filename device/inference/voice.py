@@ -15,7 +15,7 @@ from device.inference import features
 from device.inference.scores import embedded, judged, softmax
 from device.inference.utterance import Heard, SpeechDetector, UtteranceFinder, whole_gain_db
 from device.ports import Network
-from device.signals import Control, Estimate, ModelError, Samples, Scores, Sound, Utterance
+from device.signals import Control, Embedding, Estimate, ModelError, Samples, Scores, Sound, Utterance
 
 QUIETEST_PEAK: Final = 1e-5  # 16-bit silence: nothing to judge below it
 
@@ -28,6 +28,7 @@ class JudgedUtterance:
     end_s: float
     scores: Scores
     reliability: float
+    embedding: Embedding | None = None
 
 
 class SileroDetector:
@@ -121,8 +122,10 @@ class VoicePath:
 
     def judge_heard(self, heard: Heard) -> JudgedUtterance:
         """How one utterance of a recording sounds."""
-        scores = softmax(self._judged(heard.samples)[0] / self._temperature)
-        return JudgedUtterance(heard.start_s, heard.end_s, scores, heard.clarity)
+        logits, embedding = self._judged(heard.samples)
+        scores = softmax(logits / self._temperature)
+        told = embedded(embedding, self._model)
+        return JudgedUtterance(heard.start_s, heard.end_s, scores, heard.clarity, told)
 
     def _told(self, found: Iterable[Heard]) -> Iterator[Utterance]:
         for heard in found:

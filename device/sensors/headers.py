@@ -1,4 +1,4 @@
-"""What the header of a picture states: its size, before anything is decoded."""
+"""What a file's first bytes state: what it holds, and the size of a picture, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from device.signals import SensorError
 
@@ -22,6 +22,29 @@ class PictureSize:
     @property
     def pixels(self) -> int:
         return self.width * self.height
+
+
+def content_of(data: bytes) -> Literal["picture", "recording"] | None:
+    """What the bytes hold, whatever their name says: a picture, a recording (video or sound), or None for all else.
+
+    A GIF counts as a recording, since it may move.
+    """
+    riff = data[8:12] if data.startswith(b"RIFF") else b""
+    if is_heif(data) or data.startswith(_PICTURES) or riff == b"WEBP":
+        return "picture"
+    if data.startswith(_RECORDINGS) or data[4:8] == b"ftyp" or riff in (b"WAVE", b"AVI "):
+        return "recording"
+    return "recording" if _is_framed(data[:3]) else None
+
+
+def _is_framed(head: bytes) -> bool:
+    """MP3 or AAC without a container: eleven set bits, no layer I (a UTF-16 text has it), a bit rate that exists."""
+    return len(head) == 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 6 != 6 and head[2] >> 4 != 15
+
+
+def is_heif(data: bytes) -> bool:
+    """Whether the bytes are a HEIF picture (ISO/IEC 23008-12), as iPhones take them; an AVIF is none."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
 
 
 def picture_size(data: bytes) -> PictureSize:
@@ -89,6 +112,14 @@ def _pnm_size(data: bytes) -> PictureSize:
     words = re.sub(rb"#[^\n]*", b" ", data[2:500]).split()
     return PictureSize(int(words[0]), int(words[1]))
 
+
+_PICTURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*", b"P2", b"P3", b"P5", b"P6")
+_RECORDINGS: Final = (
+    *(b"GIF8", b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"#!AMR", b"FLV", b"caff", b"FORM", b".snd", b"riff"),
+    *(b"\x30\x26\xb2\x75", b"\0\0\x01\xba", b"\0\0\x01\xb3"),
+)
+"""Beginnings of GIF, Matroska and WebM, Ogg, FLAC, MP3 with tags, AMR, FLV, CAF, AIFF, AU, W64, WMA, MPEG."""
+_HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 _HEADERS: Final[tuple[tuple[bytes | tuple[bytes, ...], Callable[[bytes], PictureSize]], ...]] = (
     (b"\xff\xd8\xff", _jpeg_size),

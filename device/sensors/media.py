@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from device.sensors.headers import PictureSize, picture_size
+from device.sensors.headers import PictureSize, is_heif, picture_size
 from device.signals import Image, Pixels, Samples, SensorError, Sound
 
 if TYPE_CHECKING:
@@ -81,11 +81,13 @@ def read_file(path: Path) -> bytes:
 def decode_picture(data: bytes) -> Pixels:
     """RGB uint8, upright as its EXIF says; a JPEG above 64 MP comes at a half, quarter or eighth of its size.
 
-    Reads JPEG, PNG, WebP, BMP, TIFF, PNM and the first picture of a GIF. Raises SensorError for all else, for files
-    that were cut short, and, before it decodes, for what is too large.
+    Reads JPEG, PNG, WebP, HEIC, BMP, TIFF, PNM and the first picture of a GIF. Raises SensorError for all else, for
+    files that were cut short, and, before it decodes, for what is too large.
     """
     if data[:4] == b"GIF8":
         return _first_picture(data)
+    if is_heif(data):
+        return _decode_heif(data)
     size = picture_size(data)
     flag = _reduction(size)
     if _cut_short(data):
@@ -98,6 +100,23 @@ def decode_picture(data: bytes) -> Pixels:
     if pixels is None:
         raise SensorError("the picture is damaged; save it anew as JPEG or PNG")
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _decode_heif(data: bytes) -> Pixels:
+    try:
+        import pi_heif
+    except ImportError:
+        raise SensorError("HEIC cannot be read here: save the picture as JPEG, or `pip install attune[web]`") from None
+    try:
+        picture = pi_heif.open_heif(data)  # reads what the boxes state; `load` decodes
+        _reduction(PictureSize(*picture.size))
+        pixels = np.array(picture)  # a copy: its own memory goes with it
+    except (ValueError, EOFError, SyntaxError, RuntimeError, OSError, IndexError) as error:
+        if isinstance(error, SensorError):
+            raise
+        raise SensorError("the picture is damaged; save it anew as JPEG or PNG") from None
+    rgb = pixels[:, :, :3] if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(rgb, np.uint8)
 
 
 def _reduction(size: PictureSize) -> int:
@@ -129,17 +148,19 @@ def _first_picture(data: bytes) -> Pixels:
 # -- sound -------------------------------------------------------------------------------------------------------------
 
 
-def decode_sound(data: bytes, rate_hz: int = 16_000) -> Samples:
+def decode_sound(data: bytes, rate_hz: int = 16_000, first_s: float | None = None) -> Samples:
     """Mono float32 in -1..1 at `rate_hz` of the first sound in the data, at most 15 minutes.
 
-    Channels are averaged; a constant offset stays. Raises SensorError when it is no sound, holds no sample, is too long
-    or was cut short.
+    Channels are averaged; a constant offset stays. With `first_s`, the first so many seconds alone of what may be
+    longer. Raises SensorError when it is no sound, holds no sample, is too long or was cut short.
     """
     chunks: list[Samples] = []
     end_s = 0.0
     for sound in _sounds(data, rate_hz, rate_hz):
         chunks.append(sound.samples)
         end_s = sound.at + sound.samples.size / rate_hz
+        if first_s is not None and end_s >= first_s:
+            return np.concatenate(chunks)[: round(first_s * rate_hz)]
         if end_s > LONGEST_SOUND_S:
             raise SensorError(f"the sound is longer than {LONGEST_SOUND_S / 60:.0f} minutes; cut it into pieces")
     if not chunks:
@@ -240,7 +261,8 @@ def _until_failure(messages: Iterable[Image | Sound], failures: list[SensorError
         failures.append(error)
 
 
-def _open(recording: Recording) -> InputContainer:
+def open_recording(recording: Recording) -> InputContainer:
+    """A recording to decode or to look into; raises SensorError where FFmpeg does not know it."""
     import av
 
     # "file:" keeps names such as concat:a|b from being taken for addresses.
@@ -257,8 +279,8 @@ def _decoded(recording: Recording, kind: Literal["video", "audio"]) -> Iterator[
     """Seconds from the start of the recording, and the frame, of the first stream of a kind."""
     import av
 
-    with _open(recording) as container:
-        stream = _first_stream(container, kind)
+    with open_recording(recording) as container:
+        stream = first_stream(container, kind)
         if stream is None:
             return
         # One thread: the order of frames and errors must not hang on the scheduler, and the models need the cores.
@@ -271,10 +293,11 @@ def _decoded(recording: Recording, kind: Literal["video", "audio"]) -> Iterator[
                 seconds = seconds if frame.time is None else max(0.0, frame.time - start_s)
                 yield seconds, frame
         except (av.FFmpegError, ValueError) as error:
-            raise SensorError(f"damaged after {seconds:.1f} s ({_cause(error)}); copy or convert it again") from None
+            raise damaged(seconds, error) from None
 
 
-def _first_stream(container: InputContainer, kind: Literal["video", "audio"]) -> VideoStream | AudioStream | None:
+def first_stream(container: InputContainer, kind: Literal["video", "audio"]) -> VideoStream | AudioStream | None:
+    """The stream of a kind that is played, or None; raises SensorError where its pictures are too large."""
     from av.stream import Disposition
 
     if kind == "audio":
@@ -287,8 +310,10 @@ def _first_stream(container: InputContainer, kind: Literal["video", "audio"]) ->
     return stream
 
 
-def _cause(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def damaged(seconds: float, error: Exception) -> SensorError:
+    """What to tell of a recording that cannot be decoded any further."""
+    cause = getattr(error, "strerror", None) or str(error)
+    return SensorError(f"damaged after {seconds:.1f} s ({cause}); copy or convert it again")
 
 
 def _pictures(recording: Recording, rate_fps: float) -> Iterator[Image]:
@@ -315,12 +340,13 @@ def _first_slot(seconds: float, rate_fps: float) -> int:
 def _held(frame: VideoFrame, slot: int, until_s: float, rate_fps: float) -> Iterator[Image]:
     slots = range(slot, min(_first_slot(until_s, rate_fps), slot + int(LONGEST_HOLD_S * rate_fps)))
     if slots:
-        pixels = _upright(frame)
+        pixels = upright(frame)
         for index in slots:
             yield Image(index / rate_fps, pixels)
 
 
-def _upright(frame: VideoFrame) -> Pixels:
+def upright(frame: VideoFrame) -> Pixels:
+    """RGB uint8 as a player shows it: turned as the recording says, scaled down to LONGEST_SIDE."""
     scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
     pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
@@ -371,7 +397,7 @@ def _frame_samples(frame: AudioFrame) -> Samples:
 
 
 def _check_length(recording: Recording, end_s: float) -> None:
-    with _open(recording) as container:
+    with open_recording(recording) as container:
         length_s = (container.duration or 0) / 1_000_000
         if container.format.name == "wav":
             length_s *= max(1.0, _riff_size(recording) / max(1, container.size))

@@ -22,6 +22,7 @@ from device.sensors.media import (
     to_float,
 )
 from device.signals import Image, SensorError, Sound
+from tests import phones
 from tests.sensors.clips import RATE_HZ, flash_and_beep, jpeg, picture_clip, png, tone, wav
 
 MEDIA = Path(__file__).resolve().parents[1] / "media"
@@ -276,3 +277,35 @@ class TestRecordings:
 def test_kinds() -> None:
     names = ("a.JPG", "b.wav", "c.mov", "d.gif", "e.txt", "f.csv", "g")
     assert [kind_of(Path(name)) for name in names] == ["picture", "sound", "video", "video", "words", None, None]
+
+
+class TestHeif:
+    def test_from_memory(self) -> None:
+        found = decode_picture(phones.heic())
+        assert found.shape == phones.portrait().shape
+        assert np.abs(found.astype(int) - phones.portrait()).mean() < 4
+
+    @pytest.mark.parametrize("turn", [1, 2, 3])
+    def test_upright(self, turn: int) -> None:
+        found = decode_picture(phones.heic(turn))
+        assert np.abs(found.astype(int) - np.rot90(phones.portrait(), turn)).mean() < 4
+
+    @pytest.mark.parametrize("share", [0.001, 0.02, 0.5, 0.99])
+    def test_cut_short(self, share: float) -> None:
+        data = phones.heic()
+        with pytest.raises(SensorError, match=r"damaged|not a picture"):
+            decode_picture(data[: int(len(data) * share)])
+
+    def test_a_bomb_is_refused_before_it_is_decoded(self) -> None:
+        data = phones.heic()
+        at = data.index(b"ispe") + 8
+        with pytest.raises(SensorError, match="60000 x 60000, at most 64 megapixels"):
+            decode_picture(data[:at] + struct.pack(">II", 60_000, 60_000) + data[at + 8 :])
+
+
+def test_the_first_seconds_alone() -> None:
+    whole = tone(3.0)
+    assert decode_sound(wav(whole), first_s=1.25) == pytest.approx(whole[:20_000], abs=1e-4)
+    assert decode_sound(wav(whole), first_s=60.0).size == whole.size
+    with pytest.raises(SensorError, match="cut short"):
+        decode_sound(wav(whole)[:50_000], first_s=60.0)
