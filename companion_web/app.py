@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Final
+from io import BytesIO
+from typing import IO, Final
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Request, Response, jsonify, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from companion_web import guard, now, spotify
-from companion_web.doors import check_door, visitor
+from companion_web.addresses import own_names
+from companion_web.doors import LARGEST_BODY, check_door, visitor
 from companion_web.language import speak
 from companion_web.pages import page
 from companion_web.room import Room
 from companion_web.streams import Streams
 
-LARGEST_BODY = 8 * 1024
-"""Bytes; a sentence of 500 characters needs at most 6,000 as JSON."""
 MOST_STREAMS = 4
 STREAMS = "attune_streams"
 """Name under which `app.extensions` holds the streams, for the server to end them."""
@@ -32,11 +32,14 @@ SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (spotify.section,)
 def create_app(room: Room) -> Flask:
     """The page of a room."""
     app = Flask(__name__)
+    app.request_class = InMemory
+    web = room.config().web
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),  # a session holds only its token, and may end with the process
         MAX_CONTENT_LENGTH=LARGEST_BODY,
-        SESSION_COOKIE_NAME=f"attune_{room.config().web.port}",  # cookies of one host are shared by all its ports
+        SESSION_COOKIE_NAME=f"attune_{web.port}",  # cookies of one host are shared by all its ports
         SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=web.https,
     )
     app.extensions[ACCOUNTS] = room.accounts
     streams = app.extensions[STREAMS] = Streams(MOST_STREAMS)
@@ -45,14 +48,23 @@ def create_app(room: Room) -> Flask:
         csrf=_hidden_token, token=guard.token, visitor=visitor, has_page=app.view_functions.__contains__
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.before_request(guard.check_request)
+    app.extensions[guard.NAMES] = (*own_names(), *web.names)
+    app.before_request(guard.check_host)
     app.before_request(check_door)
+    app.before_request(guard.check_change)
     app.after_request(guard.add_headers)
     app.register_blueprint(now.section(room, streams))
     for section in SECTIONS:
         app.register_blueprint(section(room))
     app.register_error_handler(HTTPException, _tell)
     return app
+
+
+class InMemory(Request):
+    """A request whose files stay in memory, where Werkzeug writes those above 500 kB to the disk; doors bound them."""
+
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        return BytesIO()
 
 
 def _hidden_token() -> Markup:

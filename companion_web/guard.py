@@ -7,13 +7,16 @@ import secrets
 from types import MappingProxyType
 from typing import Final
 
-from flask import Request, Response, abort, request, session
+from flask import Request, Response, abort, current_app, request, session
+
+from companion_web.addresses import is_ours
 
 TOKEN_HEADER = "X-Attune-Token"
 TOKEN_FIELD = "token"
 """Where a form that needs no script carries it."""
 
-_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+NAMES = "attune_names"
+"""Name under which `app.extensions` holds the names that browsers know this machine by."""
 
 _HEADERS: Final = MappingProxyType(
     {
@@ -25,28 +28,25 @@ _HEADERS: Final = MappingProxyType(
         "Referrer-Policy": "no-referrer",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+        "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
     }
 )
 
 
-def check_request() -> None:
-    """Refuse (403) a foreign name, another site and, for whatever changes something, a missing token."""
-    port = request.environ["SERVER_PORT"]
-    if not known_host(request.headers.get("Host", ""), port):
-        # A name of a foreign site that points here (DNS rebinding) would make its scripts our own.
-        abort(403, f"this page answers at http://127.0.0.1:{port} only; open that address")
+def check_host() -> None:
+    """Refuse (403) whoever asks for another name than this machine's."""
+    host = request.headers.get("Host", "")
+    if not is_ours(host, current_app.extensions[NAMES]):
+        abort(403, "the page does not know itself by that name: open it by its address, or add it to [web] names")
+
+
+def check_change() -> None:
+    """Refuse (403) another site and, for whatever changes something, a missing token."""
     changes = request.method not in {"GET", "HEAD", "OPTIONS"}
     if (changes or request.path.startswith("/api/")) and not from_here(request):
         abort(403, "another site may not use this page")
     if changes and not _holds_token(request):
         abort(403, "the page is out of date; load it again")
-
-
-def known_host(host: str, port: str) -> bool:
-    """Whether a Host header names this machine, with the port that the page listens on."""
-    allowed = {f"{name}:{port}" for name in _NAMES} | (set(_NAMES) if port == "80" else set())
-    return host.lower() in allowed
 
 
 def from_here(asked: Request) -> bool:

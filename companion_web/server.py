@@ -4,50 +4,37 @@ from __future__ import annotations
 
 import errno
 import logging
-import socket
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from cheroot import wsgi
 from flask import Flask
 
+from companion_web import connections
+from companion_web.addresses import page_address
 from companion_web.app import MOST_STREAMS, STREAMS
+from companion_web.doors import bodies_of
+from companion_web.tls import Identity
 from device.signals import AttuneError
 
 log = logging.getLogger(__name__)
 
-THREADS = MOST_STREAMS + 6
-"""A stream holds its thread, so that six are always left for the quick answers."""
-LARGEST_BODY = 64 * 1024
-"""Bytes that the server reads of a request, whatever the application makes of them."""
-LARGEST_HEADER = 16 * 1024
+THREADS = MOST_STREAMS + 8
+"""A stream holds its thread, so that eight are always left for the quick answers and for uploads."""
 STOP_S = 3
 
-
-class _Cheroot(wsgi.Server):
-    """cheroot that logs where everything logs, and gives back the socket that it could not bind."""
-
-    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        log.log(level, "page: %s", msg, exc_info=traceback)
-
-    @staticmethod
-    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
-        try:
-            socket_.bind(bind_addr)
-        except OSError:
-            socket_.close()
-            raise
-        return socket_
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Server:
-    """The page on one address; `start` and `stop` once each, `stop` also where it never started."""
+    """The page on one address, over https with an identity; `start` and `stop` once each, `stop` also without start."""
 
-    def __init__(self, app: Flask, host: str, port: int) -> None:
+    def __init__(self, app: Flask, host: str, port: int, identity: Identity | None = None) -> None:
         self._app = app
         self._host = host
         self._asked_port = port
-        self._server: _Cheroot | None = None
+        self._identity = identity
+        self._server: connections.Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -58,11 +45,14 @@ class Server:
     @property
     def address(self) -> str:
         """What to type into a browser."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}"
+        return page_address(self._host, self.port, self._identity is not None)
 
     def start(self) -> None:
         """Listen and answer; raises AttuneError, naming the setting to change, when the address is taken."""
+        if self._identity:
+            log.info(
+                "page: https, its certificate has the SHA-256 fingerprint %s", self._identity.certificate.fingerprint
+            )
         server = self._make()
         try:
             server.prepare()
@@ -83,18 +73,12 @@ class Server:
             log.warning("the page's server did not end within %d s", STOP_S)
         self._thread = None
 
-    def _make(self) -> _Cheroot:
-        server = _Cheroot(
-            (self._host, self._asked_port),
-            self._app,
-            numthreads=THREADS,
-            max=THREADS,
-            server_name="attune",
-            shutdown_timeout=STOP_S,
-        )
-        server.max_request_body_size = LARGEST_BODY
-        server.max_request_header_size = LARGEST_HEADER
-        return server
+    def _make(self) -> connections.Server:
+        app: App = _https_only(self._app) if self._identity else self._app
+        tls = self._identity.context if self._identity else None
+        largest = max(bodies_of(self._app).values())
+        where = (self._host, self._asked_port)
+        return connections.Server(where, app, threads=THREADS, largest_body=largest, stop_s=STOP_S, tls=tls)
 
     def _explain(self, error: OSError) -> str:
         # cheroot wraps the reason in an OSError without a number.
@@ -107,8 +91,30 @@ class Server:
         return f"page: cannot listen on {where}:{port}: {error}; see [web] host and port"
 
 
-def serve(app: Flask, host: str, port: int) -> Server:
+def serve(app: Flask, host: str, port: int, identity: Identity | None = None) -> Server:
     """A running Server of the page; raises AttuneError when the address cannot be had."""
-    server = Server(app, host, port)
+    server = Server(app, host, port, identity)
     server.start()
     return server
+
+
+def _https_only(app: Flask) -> App:
+    """The same application, which leads whoever asks by plain http to the same address over https.
+
+    There is no Strict-Transport-Security: under it browsers let nobody past the warning about a certificate that they
+    do not know (RFC 6797, 12.1), so that a renewed one would lock everybody out.
+    """
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["wsgi.url_scheme"] == "https":
+            return app(environ, start)
+        host = environ.get("HTTP_HOST")
+        # 307, not 301: a browser would keep that for ever, also after https is switched off again
+        status, to = "400 Bad Request", []
+        if host and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            status, to = "307 Temporary Redirect", [("Location", f"https://{host}{environ['REQUEST_URI']}")]
+        told = b"This page is served over https: put https:// before its address.\n"
+        start(status, [*to, ("Content-Type", "text/plain"), ("Content-Length", str(len(told)))])
+        return [told]
+
+    return answer

@@ -19,6 +19,8 @@ import msgspec
 from companion_web import Room, create_app
 from companion_web import serve as serve_page
 from companion_web.accounts import Accounts
+from companion_web.addresses import page_address
+from companion_web.tls import identity_of
 from device import fusion, policy
 from device.board import Board
 from device.broker import EmbeddedBroker
@@ -261,7 +263,8 @@ class Appliance:
         )
 
         def show(worker: Worker) -> None:
-            server = serve_page(create_app(room), settings.host, settings.port)
+            identity = identity_of(settings, state_folder(self._config), room.utc)
+            server = serve_page(create_app(room), settings.host, settings.port, identity)
             try:
                 worker.works(server.address)
                 while not worker.stopping.wait(TURN_S):
@@ -423,9 +426,8 @@ class Appliance:
         worker.start()
 
     def _where(self) -> str:
-        page = (
-            f"page at http://{self._config.web.host}:{self._config.web.port}" if self._config.web.enabled else "no page"
-        )
+        web = self._config.web
+        page = f"page at {page_address(web.host, web.port, web.https)}" if web.enabled else "no page"
         return f"{page}; moods at attune/{self._config.mqtt.device}/state"
 
 

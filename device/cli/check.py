@@ -177,14 +177,19 @@ def _mqtt(config: Config) -> tuple[Status, str]:
 def _page(config: Config) -> tuple[Status, str]:
     if not config.web.enabled:
         return "degraded", "off, as the settings say"
-    address = f"http://{config.web.host}:{config.web.port}"
-    with socket.socket(socket.AF_INET6 if ":" in config.web.host else socket.AF_INET) as probe:
+    from companion_web import tls
+    from companion_web.addresses import page_address
+
+    web = config.web
+    made = tls.read(state_folder(config)) if web.https else None
+    told = page_address(web.host, web.port, web.https) + (f"; SHA-256 fingerprint {made.fingerprint}" if made else "")
+    with socket.socket(socket.AF_INET6 if ":" in web.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((config.web.host, config.web.port))
+            probe.bind((web.host, web.port))
         except OSError as error:
-            return "degraded", f"{address}: {error.strerror} (by Attune itself, if it runs); else set [web] port"
-    return "works", address
+            return "degraded", f"{told}: {error.strerror} (by Attune itself, if it runs); else set [web] port"
+    return "works", told
 
 
 PARTS: dict[str, Callable[[Config], tuple[Status, str]]] = {

@@ -141,7 +141,7 @@ def test_other_addresses_are_told_in_json(client: FlaskClient, path: str, status
 # -- who may ask
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "[::1]:8765", "LOCALHOST:8765"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "[::1]:8765", "LOCALHOST:80", "192.168.1.5:8765"])
 def test_names_of_this_machine_are_answered(client: FlaskClient, host: str) -> None:
     assert client.get("/", base_url=HOME, headers={"Host": host}).status_code == 200
 
@@ -151,8 +151,6 @@ def test_names_of_this_machine_are_answered(client: FlaskClient, host: str) -> N
     [
         "evil.example:8765",
         "evil.example",
-        "127.0.0.1",
-        "127.0.0.1:80",
         "127.0.0.1.evil.example:8765",
         "a@localhost:8765",
         "",
@@ -162,7 +160,7 @@ def test_names_of_this_machine_are_answered(client: FlaskClient, host: str) -> N
 def test_foreign_names_are_refused(client: FlaskClient, host: str, path: str) -> None:
     answer = client.get(path, base_url=HOME, headers={"Host": host})
     assert answer.status_code == 403
-    assert "http://127.0.0.1:8765" in answer.json["error"]
+    assert "[web] names" in answer.json["error"]
 
 
 @pytest.mark.parametrize(

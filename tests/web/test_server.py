@@ -3,15 +3,18 @@
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from companion_web import Server, create_app, serve
+from companion_web import Server, create_app, serve, tls
 from companion_web.app import MOST_STREAMS
+from companion_web.tls import Identity
 from device.board import Board
 from device.signals import AttuneError, Mood
 from tests.web.rooms import room_in
@@ -133,3 +136,36 @@ def test_a_busy_port_names_the_setting(app: Flask, server: Server) -> None:
 def test_an_address_of_another_machine_is_told(app: Flask) -> None:
     with pytest.raises(AttuneError, match=r"cannot listen on 192\.0\.2\.1:8765.*\[web\]"):
         serve(app, "192.0.2.1", 8765)
+
+
+@pytest.fixture
+def secured(app: Flask, tmp_path: Path) -> Iterator[Server]:
+    server = serve(app, "127.0.0.1", 0, Identity(tmp_path, ("localhost",), lambda: datetime.now(UTC)))
+    yield server
+    server.stop()
+
+
+def test_https_is_served_to_whoever_trusts_the_certificate(secured: Server, tmp_path: Path) -> None:
+    trusting = ssl.create_default_context(cafile=tmp_path / tls.FILE)
+    connection = http.client.HTTPSConnection("localhost", secured.port, timeout=10, context=trusting)
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["status"]) == (200, "ok")
+    assert answer.headers["Strict-Transport-Security"] is None
+    connection.close()
+    assert secured.address == f"https://127.0.0.1:{secured.port}"
+
+
+def test_plain_http_is_led_to_https(secured: Server) -> None:
+    connection = http.client.HTTPConnection("localhost", secured.port, timeout=10)
+    connection.request("GET", "/static/now.js?x=1")
+    answer = connection.getresponse()
+    assert answer.status == 307
+    assert answer.headers["Location"] == f"https://localhost:{secured.port}/static/now.js?x=1"
+    assert answer.headers["Set-Cookie"] is None
+    connection.close()
+
+
+def test_what_is_posted_in_plain_is_not_heard(secured: Server) -> None:
+    status, told = ask(secured, "POST", "/api/command", b"{}")
+    assert (status, b"https://" in told) == (400, True)
