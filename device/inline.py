@@ -56,7 +56,7 @@ class Replay:
         self._now = 0.0
         self._ticked = 0.0
         self._brain = make_brain(config)
-        self._dj = Dj([Folder(music_folder(config))], config.music, random.Random(1))
+        self._dj = Dj([Folder(music_folder(config))], lambda: config.music, random.Random(1))
         self._heard: list[PlayerState] = []
         self._player = SilentPlayer(self._heard.append, lambda: self._now)
         self._face = _or_none(lambda: open_face(config), tell)

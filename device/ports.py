@@ -138,14 +138,25 @@ class Preview(Protocol):
         """Level of the microphone in dB of full scale, its recent peak; None where nothing is heard or watched."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Tracks that a search found, the likeliest first; `missing` says what could not be searched, and what to do."""
+
+    tracks: tuple[Track, ...] = ()
+    missing: str = ""
+
+
 class MusicDesk(Protocol):
     """Answers what there is to play; plays nothing."""
 
     def suggest(self, mood: Mood, who: str) -> Future[Queue]:
         """What Attune would play to this mood for this listener; OverflowError when too much waits already."""
 
-    def search(self, words: str, limit: int) -> Future[list[Track]]:
+    def search(self, words: str, limit: int) -> Future[Found]:
         """Tracks called like that; OverflowError when too much waits already. The answer may raise AttuneError."""
+
+    def find(self, uris: Sequence[str]) -> Future[list[Track]]:
+        """The tracks of those uris that can be played, as far as they are in the catalogue or were found today."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.music.sound_features": PURE | {"device.inference.features"},
     "device.music.covers": SEAMS | {"device.music.cover_files", "device.sensors.media", "device.sensors.headers"},
     "device.music.cover_files": {"device.music.folder"},
+    "device.music.desk": SEAMS | {"device.policy", "device.store", "device.music", "device.spotify"},
+    "device.music.sources": SEAMS - {"device.pipeline"} | {"device.music", "device.spotify"},
     "device.music.upkeep": SEAMS | {"device.store", "device.music"},
     "device.music.places": PURE | {"device.music.genres", "device.music.genre_places"},
     "device.music.spotify": PURE | {"device.ports", "device.music.genres", "device.spotify"},

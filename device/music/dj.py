@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -28,17 +28,22 @@ class Dj:
     """Finds candidates in its sources, the first that has any, and chooses among them by mood, taste and variety.
 
     A source that fails is told of once and passed over. Decisions come from one thread, events from any; equal seeds
-    give equal queues.
+    give equal queues. `settings` gives those of now; `heard` is what was played, which another Dj may know too.
     """
 
     def __init__(
-        self, sources: Sequence[Source], settings: Music, rng: random.Random, taste: Taste | None = None
+        self,
+        sources: Sequence[Source],
+        settings: Callable[[], Music],
+        rng: random.Random,
+        taste: Taste | None = None,
+        heard: Memory | None = None,
     ) -> None:
         self._sources = tuple(sources)
         self._settings = settings
         self._rng = rng
         self._taste = taste or TableTaste()
-        self._memory = Memory()
+        self._memory = heard or Memory()
         self._failures: dict[int, str] = {}
 
     def offer(self, event: Event) -> None:
@@ -47,27 +52,32 @@ class Dj:
             self._memory.note(event.track, event.at, event.utc)
 
     def __call__(self, decision: Decision) -> Iterable[Queue]:
-        """One Queue; without tracks, and with a reason that says what to do, when no source has any."""
-        context = self._context(decision)
-        targets = path(context.emotion, context.strategy, self._settings.queue_length)
-        genres = self._genres(context, targets)
+        """What `suggest` gives, which then counts as played."""
+        queue = self.suggest(decision)
+        if queue.tracks:  # it plays at once, though the player has not said so yet
+            self._memory.note(queue.tracks[0], decision.at, decision.utc)
+        yield queue
+
+    def suggest(self, decision: Decision) -> Queue:
+        """A Queue; without tracks, and with a reason that says what to do, when no source has any."""
+        settings, context = self._settings(), self._context(decision)
+        targets = path(context.emotion, context.strategy, settings.queue_length)
+        genres = self._genres(context, targets, settings)
         wish = Wish(decision.at, targets, _flat(genres), decision.utc)
         found = self._found(wish)
         ratings = self._taste.ratings(found, context)
         heard = self._memory.at(decision.at, decision.utc)
         tracks = choose(found, targets, genres, ratings, heard=heard, rng=self._rng)
-        if tracks:  # it plays at once, though the player has not said so yet
-            self._memory.note(tracks[0], decision.at, decision.utc)
-        reason = self._reason(tracks, context, targets, genres, ratings) if tracks else self._remedy()
-        yield Queue(decision.at, tracks, reason, decision.volume_pct, decision.utc, context)
+        reason = self._reason(tracks, context, targets, genres, ratings) if tracks else self._remedy(settings)
+        return Queue(decision.at, tracks, reason, decision.volume_pct, decision.utc, context)
 
     def _context(self, decision: Decision) -> Context:
         context = context_of(decision)
         return replace(context, strategy=self._taste.strategy(context)) if decision.strategy == "auto" else context
 
-    def _genres(self, context: Context, targets: Sequence[Target]) -> Genres:
+    def _genres(self, context: Context, targets: Sequence[Target], settings: Music) -> Genres:
         return {
-            emotion: self._taste.genres(context, genres_for(emotion, self._settings.genres))
+            emotion: self._taste.genres(context, genres_for(emotion, settings.genres))
             for emotion in dict.fromkeys(target.emotion for target in targets)
         }
 
@@ -101,11 +111,11 @@ class Dj:
         liked = "; it begins with one that was liked" if ratings[tracks[0].uri] >= LIKED else ""
         return _aim(context, genres) + liked
 
-    def _remedy(self) -> str:
+    def _remedy(self, settings: Music) -> str:
         if self._failures:
             return f"no music can be found: {next(iter(self._failures.values()))}"
-        if self._settings.folder:
-            return f"no music in {self._settings.folder}: put audio files there, or leave [music] folder empty"
+        if settings.folder:
+            return f"no music in {settings.folder}: put audio files there, or leave [music] folder empty"
         return "no music: `python -m device.music.demo FOLDER` composes the pieces that come with Attune"
 
 

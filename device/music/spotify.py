@@ -1,8 +1,9 @@
-"""Spotify as a source of tracks: searched by genre, or the owner's playlist for a mood; remembered for a day."""
+"""Spotify as a source of tracks: searched by genre or by name, or the owner's playlist for a mood; for a day."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -28,8 +29,37 @@ MOST_GENRES: Final = 6
 PLAYLIST_PAGE: Final = 50
 PLAYLIST_PAGES: Final = 4
 
+FOR_SEARCHES: Final = 0.5
+"""Share of the day's requests after which nothing is searched by name: the rest is for music that follows the mood."""
+
+LONGEST_NAME: Final = 100
+"""Signs of a name that are searched."""
+
 Key = tuple[str, str, date]
-"""Kind, genre or playlist, and day (UTC)."""
+"""Kind, genre, playlist or name, and day (UTC)."""
+
+
+class Today:
+    """What Spotify answered today, in memory alone; for use by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Key, tuple[Track, ...]] = {}
+
+    def get(self, key: Key) -> tuple[Track, ...] | None:
+        """What was answered to that key on its day; what was answered on another is forgotten."""
+        with self._lock:
+            self._known = {known: tracks for known, tracks in self._known.items() if known[2] == key[2]}
+            return self._known.get(key)
+
+    def put(self, key: Key, tracks: tuple[Track, ...]) -> None:
+        with self._lock:
+            self._known[key] = tracks
+
+    def tracks(self) -> dict[str, Track]:
+        """Every track of the answers, by uri."""
+        with self._lock:
+            return {track.uri: track for tracks in self._known.values() for track in tracks}
 
 
 class SpotifySource:
@@ -37,13 +67,14 @@ class SpotifySource:
 
     Results stay in memory and for a day at most: Spotify's terms allow no database of its content, only what is needed
     to operate, and ask for what is up to date. A track carries the genre that was searched, for Spotify tells none.
-    `lists` gives the tracks of lists that the owner imported, by Spotify's addresses, with places of their own.
+    `lists` gives the tracks of lists that the owner imported, by Spotify's addresses, with places of their own. Sources
+    of several threads may share `today`, so that none asks again what another was told.
     """
 
-    def __init__(self, session: Session, lists: Source | None = None) -> None:
+    def __init__(self, session: Session, lists: Source | None = None, today: Today | None = None) -> None:
         self._session = session
         self._lists = lists
-        self._known: dict[Key, tuple[Track, ...]] = {}
+        self._today = today or Today()
 
     def find(self, wish: Wish) -> list[Track]:
         """Tracks of the owner's lists, of their playlists for the wanted emotions, else of its genres.
@@ -52,7 +83,6 @@ class SpotifySource:
         """
         self._session.check()
         day = self._session.now().date()
-        self._known = {key: tracks for key, tracks in self._known.items() if key[2] == day}
         emotions = dict.fromkeys(target.emotion for target in wish.targets)
         playlists = {emotion: self._of_playlist(emotion, day) for emotion in emotions}
         found = [replace(track, source="spotify") for track in self._lists.find(wish)] if self._lists else []
@@ -60,6 +90,20 @@ class SpotifySource:
         if not all(playlists.values()):
             found += self._of_genres(wish.genres[:MOST_GENRES], day, needed=not found)
         return list({track.uri: track for track in reversed(found)}.values())
+
+    def search(self, words: str) -> tuple[Track, ...]:
+        """Tracks called like that, ten at most; asked once a day for the same words. Raises AttuneError."""
+        name = " ".join(words.split()).casefold()[:LONGEST_NAME]
+        return self._known_or(("name", name, self._session.now().date()), lambda: self._called(name)) if name else ()
+
+    def _called(self, name: str) -> tuple[Track, ...]:
+        status = self._session.status()
+        if status.requests_today >= FOR_SEARCHES * status.requests_per_day:
+            raise SpotifyError(
+                f"{status.requests_today} of Spotify's {status.requests_per_day} requests of the day are made: the rest "
+                "is kept for music that follows the mood ([spotify] requests_per_day)"
+            )
+        return self._found(name, 0).tracks
 
     def _of_playlist(self, emotion: Emotion, day: date) -> tuple[Track, ...]:
         playlist = self._session.settings.playlists.get(emotion, "")
@@ -70,7 +114,7 @@ class SpotifySource:
         except SpotifyError as error:
             self._session.check()  # where all of Spotify is shut, that is the error
             log.warning("spotify: the playlist for %s cannot be read, its genres are searched: %s", emotion, error)
-            self._known["playlist", playlist, day] = ()
+            self._today.put(("playlist", playlist, day), ())
             return ()
 
     def _of_genres(self, genres: Sequence[str], day: date, needed: bool) -> list[Track]:
@@ -85,9 +129,11 @@ class SpotifySource:
         return found
 
     def _known_or(self, key: Key, look_up: Callable[[], tuple[Track, ...]]) -> tuple[Track, ...]:
-        if key not in self._known:
-            self._known[key] = look_up()
-        return self._known[key]
+        known = self._today.get(key)
+        if known is None:
+            known = look_up()
+            self._today.put(key, known)
+        return known
 
     def _searched(self, genre: str, day: date) -> tuple[Track, ...]:
         """The first page, and one of the next, another each day so that the same tracks do not come for ever."""

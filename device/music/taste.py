@@ -134,7 +134,7 @@ class Taste:
     """Learns from reactions, each listener's and those of the room, and proposes; for use by several threads.
 
     A fold over reactions: nothing else is kept, so those of the store, offered again, give the same knowledge. `table`
-    names the genres of an emotion; equal seeds and calls give equal answers.
+    names the genres of an emotion as they are now; equal seeds and calls give equal answers.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Taste:
         grow: Callable[[Sequence[Lesson]], Trees] = grow_apart,
     ) -> None:
         self._lock = threading.RLock()
-        self._table = {emotion: frozenset(table(emotion)) for emotion in EMOTIONS}
+        self._table = table
         known = (genre for emotion in EMOTIONS for genre in (*table(emotion), *GENRES[emotion]))
         self._arms = {genre: place for place, genre in enumerate(dict.fromkeys(known))}
         self._tags: dict[str, int] = {}
@@ -256,7 +256,7 @@ class Taste:
         ends = {target_of(context.emotion, context.strategy).emotion}
         if context.strategy == "lift":
             ends.add(context.emotion)
-        return float(any(arm == self._arms[genre] for end in ends for genre in self._table[end]))
+        return float(any(arm == self._arms.get(genre, -1) for end in ends for genre in self._table(end)))
 
     def _arm_of(self, tag: str) -> int:
         """The arm of a genre tag that was heard, a new one where it has none; -1 for no genre, or one too many."""

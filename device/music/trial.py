@@ -166,7 +166,8 @@ def regrets(home: Home, name: str, decisions: int, seed: int, music: Library) ->
     """
     setting, reacting = np.random.default_rng((seed, 0)), np.random.default_rng((seed, 1))
     proposer = policy(name, seed)
-    dj = Dj([Shelf(music)], Music(queue_length=TRACKS_A_DECISION), random.Random(seed), proposer.learner)
+    settings = Music(queue_length=TRACKS_A_DECISION)
+    dj = Dj([Shelf(music)], lambda: settings, random.Random(seed), proposer.learner)
     places = {track.uri: place for place, track in enumerate(music.tracks)}
     lost = np.zeros(decisions)
     for step, scene in enumerate(scenes(decisions, setting)):

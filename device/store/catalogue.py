@@ -138,6 +138,19 @@ class Tracks:
             wanted = (select(TRACKS.c.uri).where(TRACKS.c.id.in_(part)) for part in parts)
             return [uri for part in wanted for uri in connection.scalars(part)]
 
+    def named(self, words: str, most: int, kinds: Collection[str]) -> list[Entry]:
+        """Entries whose title, artist, album and genre hold, for each word, one that begins like it; the last added first.
+
+        Only such as are found by a key that begins with one of `kinds`. Reads of an index what begins like the words,
+        and the rows that it gives, however many tracks there are. Without a word in `words` there are none.
+        """
+        terms = _TERM.findall(words)
+        findable = or_(*(KEYS.c.key.startswith(f"{kind} ", autoescape=True) for kind in kinds))
+        wanted = select(TRACKS).where(select(KEYS.c.key).where(KEYS.c.track == TRACKS.c.id, findable).exists())
+        with self._database.transaction(reads=True) as connection:
+            named = _named(connection, wanted, terms).order_by(TRACKS.c.id.desc()).limit(most)
+            return [_entry(row) for row in connection.execute(named)] if terms else []
+
     def of_source(self, source: str, limit: int) -> list[Entry]:
         """Entries of a source, by uri."""
         return self._list(select(TRACKS).where(TRACKS.c.source == source).order_by(TRACKS.c.uri).limit(limit))
@@ -273,6 +286,14 @@ def _numbers(connection: Connection, sought: Sought, below: int | None, above: i
     return list(connection.scalars(wanted.where(*(_holds(name, term) for name, term in terms))))
 
 
+def _named(connection: Connection, wanted: Select[Any], terms: Sequence[str]) -> Select[Any]:
+    """Those of a selection of tracks in whose names each term begins a word."""
+    if not connection.dialect.has_table(connection, WORDS.name):
+        return wanted.where(*(or_(*(_holds(name, term) for name in NAMES)) for term in terms))
+    match = " AND ".join(f'{{{" ".join(NAMES)}}} : "{term}"*' for term in terms)
+    return wanted.join(WORDS, WORDS.c.rowid == TRACKS.c.id).where(WORDS.c.track_words.match(match))
+
+
 def _terms(sought: Sought) -> list[tuple[str, str]]:
     """Each column with each word of what is sought in it."""
     given = {
@@ -284,6 +305,9 @@ def _terms(sought: Sought) -> list[tuple[str, str]]:
     }
     return [(name, term) for name, words in given.items() for term in _TERM.findall(words)]
 
+
+NAMES: Final = ("title", "artist", "album", "genre")
+"""The columns that people call a track by."""
 
 _TERM: Final = re.compile(r"[^\W_]+")
 

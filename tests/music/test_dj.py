@@ -35,7 +35,7 @@ class Shelf:
 
 
 def dj(*shelves: Shelf, seed: int = 1, **settings: object) -> Dj:
-    return Dj(shelves, Music(**settings), random.Random(seed))
+    return Dj(shelves, lambda: Music(**settings), random.Random(seed))
 
 
 def test_a_queue_keeps_the_time_and_volume_of_its_decision_and_says_why() -> None:

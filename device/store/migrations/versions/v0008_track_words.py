@@ -7,10 +7,10 @@ revision = "0008"
 down_revision = "0006"
 
 _MOODS = "(SELECT group_concat(value, ' ') FROM json_each(new.moods))"
-_NEW = f"new.id, new.title, new.artist, new.genre, {_MOODS}, new.source"
+_NEW = f"new.id, new.title, new.artist, new.album, new.genre, {_MOODS}, new.source"
 _OLD = _NEW.replace("new.", "old.")
-_FIELDS = "rowid, title, artist, genre, moods, source"
-_CHANGED = " OR ".join(f"new.{name} IS NOT old.{name}" for name in ("title", "artist", "genre", "moods", "source"))
+_FIELDS = "rowid, title, artist, album, genre, moods, source"
+_CHANGED = " OR ".join(f"new.{name} IS NOT old.{name}" for name in ("title", "artist", "album", "genre", "moods", "source"))
 _ADD = f"INSERT INTO track_words ({_FIELDS}) VALUES ({_NEW});"
 _DROP = f"INSERT INTO track_words (track_words, {_FIELDS}) VALUES ('delete', {_OLD});"
 
@@ -23,7 +23,7 @@ def upgrade() -> None:
         return
     for statement in (
         # without content of its own: a million tracks have an index of some 60 MB
-        "CREATE VIRTUAL TABLE track_words USING fts5(title, artist, genre, moods, source, content='',"
+        "CREATE VIRTUAL TABLE track_words USING fts5(title, artist, album, genre, moods, source, content='',"
         " tokenize='unicode61 remove_diacritics 2')",
         f"INSERT INTO track_words ({_FIELDS}) SELECT {_NEW.replace('new.', 't.')} FROM tracks AS t",
         f"CREATE TRIGGER track_words_add AFTER INSERT ON tracks BEGIN {_ADD} END",
