@@ -35,18 +35,18 @@ from device.compose import (
     rules_of,
     with_kept,
 )
-from device.config import Config, changed, state_folder
+from device.config import Config, Music, changed, state_folder
 from device.health import Watchdog, watch_machine
 from device.inference.manifest import ModelSpec
 from device.inference.senses import open_face, open_text, open_voice, specs
 from device.journal import Journal
 from device.judge import JudgeDesk
 from device.mqtt import Mqtt
-from device.music.catalogue import Catalogue
 from device.music.covers import Covers
+from device.music.desk import MusicDesk, Stock
 from device.music.dj import Dj
 from device.music.genres import genres_for
-from device.music.spotify import SpotifySource
+from device.music.sources import Sources
 from device.music.taste import Taste
 from device.music.taste_tree import TreeError
 from device.music.upkeep import keep_up
@@ -54,7 +54,7 @@ from device.mutes import Mutes, as_kept
 from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closing, pump, serve
 from device.player.receiver import address_of, receive
 from device.players import advance, open_player
-from device.ports import Player, Sensor, Sink, Source
+from device.ports import Player, Sensor, Sink
 from device.preview import Preview
 from device.sensors.camera import open_camera
 from device.sensors.microphone import open_microphone
@@ -115,6 +115,7 @@ class Appliance:
         self._store: Store | None = None
         self._spotify: Session | None = None
         self._taste: Taste | None = None
+        self._desk: MusicDesk | None = None
         self._covers: Covers | None = None
         self._watchdog = Watchdog()
 
@@ -204,35 +205,36 @@ class Appliance:
             return {}
 
     def _start_music(self, store: Store) -> None:
-        music = self._config.music
+        def settings() -> Music:
+            return self._config.music
+
+        music, url = settings(), database_url(self._config)
         rng = random.Random(music.seed or None)
-        url = database_url(self._config)
-        catalogue = Catalogue(url, rng)
         if not music.folder:
             self._work("demo library", self._compose)
-        lists = Catalogue(url, rng, "spotify")
-        sources: list[Source] = [catalogue]
         if music.player == "spotify":
-            sources.insert(0, self._start_spotify(lists))
-        taste = self._taste = Taste(lambda emotion: genres_for(emotion, music.genres), music.seed or None)
-        dj = Dj(sources, music, rng, taste)
+            self._start_spotify()
+        taste = self._taste = Taste(lambda emotion: genres_for(emotion, settings().genres), music.seed or None)
+        stock = Stock(url, settings, lambda: rules_of(self._config)[0], taste, session=self._spotify)
+        sources = Sources(url, rng, stock.session, stock.today)
+        dj = Dj(sources.all, settings, rng, taste, stock.heard)
         covers = self._covers = Covers(music_folder(self._config), partial(fetch_picture, self._config.spotify))
         self._sinks += [dj, taste, covers]
         self._work("library", keep_up(url, music_folder(self._config)))
         self._work("learning", lambda worker: self._tend(taste, store, worker))
-        self._work(
-            "dj", closing(closing(serve(lambda: dj, self._decisions, self._inbox.put), catalogue.close), lists.close)
-        )
+        self._work("dj", closing(serve(lambda: dj, self._decisions, self._inbox.put), sources.close))
+        self._desk = MusicDesk(stock, covers.note)
+        for name, body in self._desk.bodies.items():
+            self._work(name, body)
         self._work("covers", covers.work)
         self._work("player", self._play)
 
-    def _start_spotify(self, lists: Catalogue) -> SpotifySource:
+    def _start_spotify(self) -> None:
         settings, state = self._config.spotify, state_folder(self._config)
         self._spotify = session = Session(settings, state, _utc)
         self._work("spotify", watch(session, self._tell))
         if settings.receiver == "auto" and address_of(settings):
             self._work("spotify receiver", receive(settings, state / "go-librespot"))
-        return SpotifySource(session, lists)
 
     def _start_senses(self) -> None:
         config, put = self._config, self._estimated
@@ -258,6 +260,7 @@ class Appliance:
             Accounts(store, time.monotonic, _utc),
             self._judge,
             self._preview,
+            self._desk,
             covers=self._covers,
             spotify=self._spotify,
         )
@@ -342,6 +345,8 @@ class Appliance:
         if isinstance(out, Decision):
             self._decided = out
             self._decisions.put(out)
+        elif isinstance(out, Setting):
+            self._take(out.key, out.value)
 
     def _route(self, control: Control) -> None:
         match control.target:
@@ -396,9 +401,12 @@ class Appliance:
         except ConfigError as error:
             log.warning("settings: %s", error)
             return None
+        self._take(key, text)
+        return rules_of(self._config)
+
+    def _take(self, key: str, text: str) -> None:
         self._kept = {**self._kept, key: text}
         self._config = with_kept(self._given, self._kept)
-        return rules_of(self._config)
 
     def _tell_settings(self, config: Config, listener: str, mutes: Mutes) -> None:
         now = time.monotonic()

@@ -15,7 +15,7 @@ from device.music.dj import Dj
 from device.music.genres import words as words_of
 from device.music.heard import Memory
 from device.music.sources import Sources
-from device.music.spotify import Today
+from device.music.spotify import LONGEST_NAME, Today
 from device.pipeline import Body, Desk, Worker, attend
 from device.policy import Policy, Rules
 from device.ports import Found, Taste
@@ -32,6 +32,7 @@ MOST_NAMED: Final = 200
 """Tracks of a name among which the likeliest are chosen."""
 
 T = TypeVar("T")
+Answer = TypeVar("Answer", Queue, Found)
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class Stock:
 class MusicDesk:
     """`ports.MusicDesk`: two threads answer, so that nobody who looks into the catalogue waits for Spotify.
 
-    `bodies` are those of their workers, by name.
+    `bodies` are those of their workers, by name; `note` hears of every track that they answer with.
     """
 
-    def __init__(self, stock: Stock) -> None:
+    def __init__(self, stock: Stock, note: Callable[[Sequence[Track]], None] = lambda tracks: None) -> None:
+        self._note = note
         self._shelf: Desk[Shelf] = Desk(QUESTIONS)
         self._adviser: Desk[Adviser] = Desk(QUESTIONS)
         self._asks_spotify = stock.session is not None
@@ -66,14 +68,18 @@ class MusicDesk:
         }
 
     def suggest(self, mood: Mood, who: str) -> Future[Queue]:
-        return self._adviser.ask(lambda adviser: adviser.suggest(mood, who))
+        return self._adviser.ask(lambda adviser: self._noted(adviser.suggest(mood, who)))
 
     def search(self, words: str, limit: int) -> Future[Found]:
         theirs = self._adviser.ask(lambda adviser: adviser.search(words)) if self._asks_spotify else None
-        return self._shelf.ask(lambda shelf: shelf.search(words, limit, theirs))
+        return self._shelf.ask(lambda shelf: self._noted(shelf.search(words, limit, theirs)))
 
     def find(self, uris: Sequence[str]) -> Future[list[Track]]:
         return self._shelf.ask(lambda shelf: shelf.find(uris))
+
+    def _noted(self, answer: Answer) -> Answer:
+        self._note(answer.tracks)
+        return answer
 
 
 class Shelf:
@@ -86,6 +92,7 @@ class Shelf:
 
     def search(self, words: str, limit: int, theirs: Future[tuple[Track, ...]] | None = None) -> Found:
         """What the catalogue has, and what of `theirs` comes in time. Raises StoreError."""
+        words = words[:LONGEST_NAME]
         entries = self._asked(lambda tracks: tracks.named(words, MOST_NAMED, self._players))
         ours = sorted((_playable(entry.track) for entry in entries), key=lambda track: _rank(track, words))
         spotify, missing = _awaited(theirs) if theirs else ((), "")

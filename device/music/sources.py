@@ -13,7 +13,7 @@ from device.spotify import Session
 class Sources:
     """Opened by the thread that asks them, which also closes them; `today` may be shared with other threads."""
 
-    def __init__(self, url: str, rng: random.Random, session: Session | None = None, today: Today | None = None) -> None:
+    def __init__(self, url: str, rng: random.Random, session: Session | None, today: Today) -> None:
         local, listed = Catalogue(url, rng), Catalogue(url, rng, "spotify")
         self._catalogues = (local, listed)
         self.spotify = SpotifySource(session, listed, today) if session else None

@@ -100,7 +100,7 @@ class SpotifySource:
         status = self._session.status()
         if status.requests_today >= FOR_SEARCHES * status.requests_per_day:
             raise SpotifyError(
-                f"{status.requests_today} of Spotify's {status.requests_per_day} requests of the day are made: the rest "
+                f"{status.requests_today} of {status.requests_per_day} requests to Spotify are made today: the rest "
                 "is kept for music that follows the mood ([spotify] requests_per_day)"
             )
         return self._found(name, 0).tracks

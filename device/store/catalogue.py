@@ -139,10 +139,10 @@ class Tracks:
             return [uri for part in wanted for uri in connection.scalars(part)]
 
     def named(self, words: str, most: int, kinds: Collection[str]) -> list[Entry]:
-        """Entries whose title, artist, album and genre hold, for each word, one that begins like it; the last added first.
+        """Entries whose title, artist, album and genre hold, for each of the words, one that begins like it.
 
-        Only such as are found by a key that begins with one of `kinds`. Reads of an index what begins like the words,
-        and the rows that it gives, however many tracks there are. Without a word in `words` there are none.
+        Only such as are found by a key that begins with one of `kinds`; the last added first; none without words. Reads
+        what begins like the words of an index, and the rows that it gives, however many tracks there are.
         """
         terms = _TERM.findall(words)
         findable = or_(*(KEYS.c.key.startswith(f"{kind} ", autoescape=True) for kind in kinds))

@@ -56,6 +56,19 @@ def test_the_settings_name_genres_and_length() -> None:
     assert [one.genre for one in queue.tracks] == ["polka"] * 3
 
 
+def test_changed_settings_count_from_the_next_queue_on_and_what_was_heard_stays_known() -> None:
+    shelf = Shelf(*(track(f"{genre}{number}", genre) for genre in ("pop", "polka") for number in (1, 2)))
+    now = Music(queue_length=1)
+    disc_jockey = Dj([shelf], lambda: now, random.Random(1))
+    played = [*disc_jockey(decision())]
+    now = Music(queue_length=2, genres={"happy": ["polka"]})
+    played += disc_jockey(decision())
+    now = Music(queue_length=1)
+    played += disc_jockey(decision())
+    assert [[one.genre for one in queue.tracks] for queue in played] == [["pop"], ["polka"] * 2, ["pop"]]
+    assert played[0].tracks != played[2].tracks
+
+
 def test_queues_begin_with_another_track_each_time_until_all_had_their_turn() -> None:
     disc_jockey = dj(Shelf(*(track(f"p{number}", "pop") for number in range(6))), queue_length=1)
     firsts = [queue.tracks[0].uri for _ in range(6) for queue in disc_jockey(decision())]

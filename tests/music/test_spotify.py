@@ -64,7 +64,7 @@ def test_a_genre_is_searched_once_a_day_and_deeper_on_another(
     second = source.find(wish("pop"))
     assert len(searches(server)) == 4
     assert {track.uri for track in first} != {track.uri for track in second}
-    assert len(source._known) == 1  # nothing of yesterday is kept
+    assert set(source._today.tracks()) == {track.uri for track in second}  # nothing of yesterday is kept
 
 
 def test_what_spotify_knows_as_no_genre_is_searched_by_its_words(source: SpotifySource, server: SpotifyServer) -> None:

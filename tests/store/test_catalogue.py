@@ -183,6 +183,22 @@ def test_words_are_found_by_how_they_begin_in_their_own_field(tracks: Tracks, in
     assert len(tracks.matching(Sought(), 2)) == 2
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_names_are_found_in_any_field_among_what_has_such_a_key(tracks: Tracks, indexed: bool) -> None:
+    tracks.put([entry(1), entry(2, "Indie Rock", album="Second Harvest"), entry(3, "Rock")])
+    if not indexed:
+        with tracks._database.transaction() as connection:
+            connection.execute(text("DROP TABLE track_words"))
+
+    def found(words: str, *kinds: str) -> list[str]:
+        return [one.track.uri for one in tracks.named(words, 9, kinds)]
+
+    assert found("someone song", "all") == []  # no key of theirs begins with that word and a space
+    assert found("rock", "Indie") == ["a/00002.ogg"]
+    assert found("HARV someone", "Indie", "Rock") == ["a/00002.ogg"]
+    assert found("harvest elsewhere", "Indie") == found("", "Indie") == found("%", "Indie") == []
+
+
 def test_the_index_follows_every_change(tracks: Tracks) -> None:
     tracks.put([titled(1, "First"), titled(2, "Second")])
     tracks.put([titled(1, "Übrig", moods=("fröhlich",)), titled(2, "Second", duration_s=9.0)])

@@ -10,7 +10,7 @@ _MOODS = "(SELECT group_concat(value, ' ') FROM json_each(new.moods))"
 _NEW = f"new.id, new.title, new.artist, new.album, new.genre, {_MOODS}, new.source"
 _OLD = _NEW.replace("new.", "old.")
 _FIELDS = "rowid, title, artist, album, genre, moods, source"
-_CHANGED = " OR ".join(f"new.{name} IS NOT old.{name}" for name in ("title", "artist", "album", "genre", "moods", "source"))
+_CHANGED = " OR ".join(f"new.{name} IS NOT old.{name}" for name in _FIELDS.split(", ")[1:])
 _ADD = f"INSERT INTO track_words ({_FIELDS}) VALUES ({_NEW});"
 _DROP = f"INSERT INTO track_words (track_words, {_FIELDS}) VALUES ('delete', {_OLD});"
 
