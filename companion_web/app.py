@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, Request, Response, jsonify, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
-from companion_web import guard, now, spotify
+from companion_web import admin, guard, now, spotify
 from companion_web.addresses import own_names
 from companion_web.doors import LARGEST_BODY, check_door, visitor
 from companion_web.language import speak
@@ -25,7 +25,7 @@ STREAMS = "attune_streams"
 ACCOUNTS: Final = "attune_accounts"
 """Name under which `app.extensions` holds the accounts, for the doors to know who asks."""
 
-SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (spotify.section,)
+SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (spotify.section, admin.section)
 """The rooms of the page beside the first one, each in a module of its own."""
 
 

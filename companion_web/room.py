@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 
 from companion_web.accounts import Accounts
 from device.board import Board
 from device.config import Config
-from device.ports import Covers, Judge, MusicDesk, Preview
+from device.ports import Covers, Editing, Judge, JudgedLyrics, MusicDesk, Preview
 from device.signals import Message
 from device.spotify import Session
 from device.store import Store
@@ -22,7 +23,8 @@ class Room:
 
     `put` takes what people do, for the brain, and raises OverflowError when too much waits; `clock` gives the monotonic
     seconds that it is stamped with; `utc` the wall time; `config` the settings as they are now, with what people
-    changed; `tracks` opens the table of tracks, to be closed after use.
+    changed; `tracks` opens the table of tracks, to be closed after use. `lyrics` judges the words of a song; its
+    answer may raise ModelError, and it itself OverflowError when too much waits.
     """
 
     board: Board
@@ -37,4 +39,6 @@ class Room:
     music: MusicDesk | None = None
     covers: Covers | None = None
     tracks: Callable[[], Tracks] | None = None
+    editing: Editing | None = None
+    lyrics: Callable[[str], Future[JudgedLyrics]] | None = None
     spotify: Session | None = None

@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -42,19 +43,22 @@ from device.inference.senses import open_face, open_text, open_voice, specs
 from device.journal import Journal
 from device.judge import JudgeDesk
 from device.mqtt import Mqtt
+from device.music.catalogue import keys_of
 from device.music.covers import Covers
 from device.music.desk import MusicDesk, Stock
 from device.music.dj import Dj
+from device.music.editing import Editor
 from device.music.genres import genres_for
+from device.music.lyrics import LyricsPath, open_lyrics
 from device.music.sources import Sources
 from device.music.taste import Taste
 from device.music.taste_tree import TreeError
 from device.music.upkeep import keep_up
 from device.mutes import Mutes, as_kept
-from device.pipeline import TURN_S, Body, Inbox, Mailbox, Switch, Worker, closing, pump, serve
+from device.pipeline import TURN_S, Body, Desk, Inbox, Mailbox, Switch, Worker, attend, closing, pump, serve
 from device.player.receiver import address_of, receive
 from device.players import advance, open_player
-from device.ports import Player, Sensor, Sink
+from device.ports import JudgedLyrics, Player, Sensor, Sink
 from device.preview import Preview
 from device.sensors.camera import open_camera
 from device.sensors.microphone import open_microphone
@@ -77,6 +81,7 @@ from device.signals import (
 from device.spotify import Session, fetch_picture
 from device.spotify.watch import watch
 from device.store import Store, StoreError
+from device.store.catalogue import Tracks
 
 log = logging.getLogger(__name__)
 
@@ -248,7 +253,7 @@ class Appliance:
     def _start_page(self, store: Store) -> None:
         if not self._config.web.enabled:
             return
-        settings = self._config.web
+        settings, url = self._config.web, database_url(self._config)
         self._work("judge", self._judge.work)
         room = Room(
             self.board,
@@ -262,6 +267,9 @@ class Appliance:
             self._preview,
             self._desk,
             covers=self._covers,
+            tracks=lambda: Tracks(url, keys_of),
+            editing=Editor(url),
+            lyrics=self._start_lyrics(),
             spotify=self._spotify,
         )
 
@@ -276,6 +284,12 @@ class Appliance:
                 server.stop()
 
         self._work("page", show)
+
+    def _start_lyrics(self) -> Callable[[str], Future[JudgedLyrics]]:
+        """Who judges the words of songs: opens the models for the first one, beside those that hear the room."""
+        desk: Desk[Callable[[], LyricsPath]] = Desk()
+        self._work("lyrics", attend(lambda: cache(lambda: open_lyrics(self._config)), desk))
+        return lambda words: desk.ask(lambda opened: opened().judge(words))
 
     def _sensors(self) -> tuple[Sensor, Sensor]:
         if not self._demo:
