@@ -28,6 +28,7 @@ DOORS: Final[Mapping[CommandKind, Door]] = MappingProxyType(
         "label": "listener",
         "unlabel": "listener",
         "forget": "listener",
+        "erase": "owner",
         "consent": "owner",
         "set": "owner",
         "learn_from_everyone": "owner",

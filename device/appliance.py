@@ -77,6 +77,7 @@ from device.signals import (
     Sentence,
     Setting,
     Sound,
+    Span,
 )
 from device.spotify import Session, fetch_picture
 from device.spotify.watch import watch
@@ -108,6 +109,7 @@ class Appliance:
         self._workers: list[Worker] = []
         self._closers: list[Callable[[], None]] = []
         self._stopping = threading.Event()
+        self._erased = threading.Event()
         self._pictures: Mailbox[Image] = Mailbox(1)
         self._sounds: Mailbox[Sound] = Mailbox(50)
         self._sentences: Mailbox[Sentence] = Mailbox(8)
@@ -314,6 +316,9 @@ class Appliance:
         worker.works()
         while not worker.stopping.wait(TURN_S):
             worker.beat()
+            if self._erased.is_set() and not store.erasing:
+                self._erased.clear()
+                taste.rebuild(reversed(store.reactions()))
             try:
                 taste.tend()
             except TreeError as error:  # taste goes on without the tree
@@ -374,6 +379,8 @@ class Appliance:
                 self._store.keep(control.value)
             case "store" if self._store and control.action == "unlabel":
                 self._store.unlabel(control.value)
+            case "store" if control.action == "erase":
+                self._erase(control.value)
             case "store" if self._store and self._taste:
                 self._store.forget(control.value)
                 self._taste.forget(control.value)
@@ -382,6 +389,15 @@ class Appliance:
                 for worker in self._workers:
                     if worker.name == control.target:
                         worker.nudge()
+
+    def _erase(self, span: Span) -> None:
+        """Of what people want erased the store keeps nothing, nor the board and the broker what is newest."""
+        if self._store:
+            self._store.erase(span)
+            self._erased.set()
+        self.board.forget()
+        if self._mqtt:
+            self._mqtt.forget()
 
     def _obeyed(self, player: Player, order: Control) -> bool:
         try:

@@ -108,6 +108,16 @@ class Board:
             last = list(self._last)
         return [{"kind": _KINDS[type(event)], **plain(event)} for event in last]
 
+    def forget(self) -> None:
+        """Forget the mood, what was decided and queued, and the last events; what the player does goes on."""
+        with self._changed:
+            self._last.clear()
+            self._trail.clear()
+            for kind in ("mood", "decision", "queue"):
+                self._latest.pop(kind, None)
+            self._version += 1
+            self._changed.notify_all()
+
     def _keep(self, kind: str, event: Event) -> None:
         if isinstance(event, Health):
             self._health[event.part] = event

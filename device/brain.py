@@ -18,6 +18,7 @@ from device.policy import Rules as PolicyRules
 from device.reactions import ReactionError, Reactions
 from device.signals import (
     ECHO_CANCELLED,
+    EVERYONE,
     ROOM,
     Command,
     Context,
@@ -35,6 +36,7 @@ from device.signals import (
     Queue,
     Sentence,
     Setting,
+    Span,
     Tick,
 )
 
@@ -239,6 +241,8 @@ class Brain:
                 return self._unlabel(command)
             case "forget":
                 return self._forget(command)
+            case "erase":
+                return self._erase(Span.parse(command.value))
 
     def _label(self, command: Command) -> list[Event | Control]:
         emotion, _, modality = command.value.partition(" ")
@@ -284,6 +288,14 @@ class Brain:
         told = Health(command.at, CALIBRATION, "works", f"{count} moments are forgotten")
         left = [Setting(command.at, "listener", ROOM)] if was != self._listeners.present else []
         return [*left, Control("store", "forget", who), told]
+
+    def _erase(self, span: Span) -> list[Event | Control]:
+        """With everything go the labelled moments too, and what was learnt from them."""
+        left: list[Event | Control] = []
+        if span == Span():
+            left = [Setting(self._now, "listener", ROOM)] if self._listeners.present != ROOM else []
+            self._listeners = self._listeners.forgotten(EVERYONE)
+        return [*left, Control("store", "erase", span)]
 
     def _kept(self, command: Command) -> Setting:
         return Setting(command.at, command.kind, command.value)

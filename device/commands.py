@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, cast, get_args
 from unicodedata import category, normalize
 
-from device.signals import CALIBRATED, EMOTIONS, EVERYONE, GENERAL, ROOM, Aim, Command, CommandKind
+from device.signals import CALIBRATED, EMOTIONS, EVERYONE, GENERAL, ROOM, Aim, Command, CommandKind, Span
 
 LONGEST_SENTENCE: Final = 500
 """Characters; a longer text says more than one mood."""
@@ -71,6 +71,10 @@ def _forgotten(value: str) -> str:
     if (name := _name(value)) == ROOM:
         raise ValueError(f"nothing is kept of the room; give a name, or {EVERYONE}")
     return name
+
+
+def _span(value: str) -> str:
+    return str(Span.parse(value))
 
 
 def _uri(value: str) -> str:
@@ -172,6 +176,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], str]]] = MappingProxyType(
         "label": _label,
         "unlabel": _unlabel,
         "forget": _forgotten,
+        "erase": _span,
         "consent": _consent,
         "set": _setting,
         "learn_from_everyone": _one_of("on", "off"),

@@ -67,9 +67,8 @@ class Reactions:
     def heard(self, state: PlayerState) -> tuple[Reactions, list[Reaction]]:
         """News of the player: a track that ended, was skipped, or was chosen by somebody."""
         before, context = self.playing, self._context()
-        same = before is not None and _plays(before) == _plays(state) and state.elapsed_s >= before.elapsed_s
         after = replace(self, playing=state)
-        if context is None or same:
+        if context is None or state.goes_on(before):
             return after, []
         reactions = self._ended(before, state, context) if before and before.track else []
         if state.track and state.status == "playing":
@@ -149,10 +148,6 @@ def _share(state: PlayerState, at: float) -> float:
         return 0.0
     heard_s = state.elapsed_s + (at - state.at if state.status == "playing" else 0.0)
     return max(0.0, min(1.0, heard_s / state.track.duration_s))
-
-
-def _plays(state: PlayerState) -> str | None:
-    return state.track.uri if state.track and state.status in ("playing", "paused") else None
 
 
 def _reaction(at: float, kind: ReactionKind, value: float, track: Track, context: Context) -> Reaction:

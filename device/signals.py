@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
@@ -25,6 +25,8 @@ ROOM: Final = "room"
 """Whoever is here: the name of a listener who gave none."""
 EVERYONE: Final = "everyone"
 """All listeners, where one could be named."""
+EVERYTHING: Final = "everything"
+"""All that ever happened, where a stretch of time could be named."""
 CALIBRATED: Final[tuple[Modality, ...]] = ("face", "voice")
 """Senses that a listener can calibrate: their networks may give an embedding."""
 MOST_MOMENTS: Final = 50
@@ -363,6 +365,17 @@ class PlayerState:
     utc: datetime | None = None
     elapsed_s: float = 0.0
 
+    def is_in_track(self) -> bool:
+        """Whether a track is under way, playing or paused."""
+        return self.track is not None and self.status in ("playing", "paused")
+
+    def goes_on(self, before: PlayerState | None) -> bool:
+        """Whether this is the track of before, or as before none, and it was not begun anew or sought back."""
+        if before is None:
+            return False
+        uris = [state.track.uri if state.track and state.is_in_track() else None for state in (before, self)]
+        return uris[0] == uris[1] and self.elapsed_s >= before.elapsed_s
+
 
 ReactionKind = Literal["like", "dislike", "finish", "skip", "choose", "louder", "quieter", "moved"]
 
@@ -380,6 +393,36 @@ class Reaction:
     track: Track
     context: Context
     utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time from `since`, which belongs to it, until `until`, which does not; None is open.
+
+    As text it is two times of ISO 8601 with their zones and a slash between, or the word EVERYTHING.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """The span of a text; raises ValueError with one line for the person who asked."""
+        if text == EVERYTHING:
+            return cls()
+        try:
+            since, until = (datetime.fromisoformat(part) for part in text.split("/"))
+            if since.astimezone(UTC) < until.astimezone(UTC) and since.tzinfo and until.tzinfo:
+                return cls(since, until)
+        except (ValueError, OverflowError):
+            pass
+        raise ValueError(f"give {EVERYTHING}, or two times with their zones, the earlier first: <time>/<time>")
+
+    def __str__(self) -> str:
+        return f"{self.since.isoformat()}/{self.until.isoformat()}" if self.since and self.until else EVERYTHING
+
+    def __contains__(self, utc: datetime) -> bool:
+        return (self.since is None or self.since <= utc) and (self.until is None or utc < self.until)
 
 
 Status = Literal["works", "degraded", "muted", "missing"]
@@ -437,6 +480,7 @@ CommandKind = Literal[
     "label",
     "unlabel",
     "forget",
+    "erase",
     "consent",
     "set",
     "learn_from_everyone",
@@ -451,8 +495,8 @@ class Command:
     playlist; volume 0..100; camera and microphone "on", "off" or "off" and minutes; learn_from_everyone "on" or "off";
     say the words; strategy an Aim, or for one emotion "<emotion> <Aim>" or "<emotion> general"; sense "all" or a
     modality; listener who is alone here, or ROOM; label an emotion, or an emotion and a modality; unlabel an emotion, a
-    modality and whose; forget whose moments and reactions, or EVERYONE; consent "camera" or "microphone" and "on" or
-    "off"; set a setting as part.name=value; otherwise empty.
+    modality and whose; forget whose moments and reactions, or EVERYONE; erase a Span; consent "camera" or
+    "microphone" and "on" or "off"; set a setting as part.name=value; otherwise empty.
     """
 
     at: float

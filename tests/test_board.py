@@ -163,3 +163,15 @@ def test_writers_and_readers_share_a_board() -> None:
         assert len(board.snapshot()["health"]) <= 3
         assert len(board.events()) <= LAST
     assert board.version == 600
+
+
+def test_what_people_want_erased_is_forgotten_and_what_plays_goes_on() -> None:
+    board = filled()
+    version = board.version
+    board.forget()
+    state = board.snapshot()
+    assert [state[name] for name in ("mood", "decision", "queue", "trail")] == [None, None, None, []]
+    assert state["player"]["status"] == "playing"
+    assert set(state["health"]) == {"camera"}
+    assert board.events() == []
+    assert board.version > version

@@ -24,6 +24,7 @@ from device.signals import (
     Reaction,
     Sentence,
     Setting,
+    Span,
     Tick,
     Track,
 )
@@ -214,6 +215,19 @@ def test_what_was_learnt_moves_the_mood_until_it_is_forgotten() -> None:
         Health(1.0, "calibration", "works", "21 moments are forgotten"),
     ]
     assert mood(subject) == mood(Brain()) != meant
+
+
+def test_erasing_everything_forgets_who_listens_and_what_they_labelled() -> None:
+    subject = Brain(listeners=replace(with_moments([Person(1).moment("sad")]), present="anna"))
+    assert told(subject, "erase", "everything") == [Setting(1.0, "listener", "room"), Control("store", "erase", Span())]
+    assert told(subject, "forget", "anna")[-1] == Health(1.0, "calibration", "works", "0 moments are forgotten")
+
+
+def test_erasing_a_moment_leaves_listeners_alone() -> None:
+    subject = Brain(listeners=replace(with_moments([Person(1).moment("sad")]), present="anna"))
+    span = Span(datetime(2026, 11, 20, 18, tzinfo=UTC), datetime(2026, 11, 20, 19, tzinfo=UTC))
+    assert told(subject, "erase", str(span)) == [Control("store", "erase", span)]
+    assert told(subject, "forget", "anna")[-1] == Health(1.0, "calibration", "works", "1 moments are forgotten")
 
 
 def test_a_singer_is_not_taken_for_the_listener() -> None:

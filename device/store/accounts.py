@@ -121,7 +121,9 @@ def remove_account(database: Database, name: str) -> bool:
         for table in (SESSIONS, INVITATIONS):
             connection.execute(delete(table).where(table.c.account == name))
         gone = connection.execute(delete(ACCOUNTS).where(ACCOUNTS.c.name == name)).rowcount
-    if gone and database.empty_log():
+        if gone:
+            database.rewrite(connection, ACCOUNTS, SESSIONS, INVITATIONS)
+    if gone and not database.leave_no_byte(ACCOUNTS, SESSIONS, INVITATIONS):
         raise StoreError(f"{name} is removed, but another program reads the database: stop it, for traces to go too")
     return bool(gone)
 

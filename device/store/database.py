@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     Table,
@@ -30,13 +31,15 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
-from device.signals import EVERYONE, MOST_MOMENTS, ConfigError, Decision, Label, Moment, Mood, Reaction
+from device.signals import EVERYONE, MOST_MOMENTS, ConfigError, Decision, Label, Moment, Mood, Reaction, Span
 from device.store.errors import StoreError, explain
+from device.store.plays import Play
 from device.store.tables import (
     DECISIONS,
     EVENTS,
     MOMENTS,
     MOODS,
+    PLAYS,
     REACTIONS,
     RUNS,
     SETTINGS,
@@ -47,10 +50,11 @@ from device.store.tables import (
     row_of_decision,
     row_of_moment,
     row_of_mood,
+    row_of_play,
     row_of_reaction,
 )
 
-Kept = Mood | Decision | Reaction
+Kept = Mood | Decision | Play | Reaction
 """Events that are kept."""
 
 LATEST: Final = "0008"
@@ -110,6 +114,7 @@ class Database:
 
         What is forgotten has left no byte in the files when this returns.
         """
+        forgets = any(not isinstance(change, Moment) for change in changes)
         with self.transaction() as connection:
             for change in changes:
                 if isinstance(change, Moment):
@@ -121,7 +126,9 @@ class Database:
                 for table in (MOMENTS, REACTIONS):
                     theirs = delete(table) if change == EVERYONE else delete(table).where(table.c.who == change)
                     connection.execute(theirs)
-        if any(not isinstance(change, Moment) for change in changes) and self.empty_log():
+            if forgets:
+                self.rewrite(connection, MOMENTS, REACTIONS, SETTINGS)
+        if forgets and not self.leave_no_byte(MOMENTS, REACTIONS, SETTINGS):
             raise StoreError(f"{self._where}: another program reads it; it is tried again until nothing is left")
 
     # -- events --------------------------------------------------------------------------------------------------------
@@ -136,9 +143,10 @@ class Database:
         """Write events and settings, all or none of them."""
         moods = [row_of_mood(item) | {"run": run} for item in events if isinstance(item, Mood)]
         decisions = [row_of_decision(item) | {"run": run} for item in events if isinstance(item, Decision)]
+        plays = [row_of_play(item) | {"run": run} for item in events if isinstance(item, Play)]
         reactions = [row_of_reaction(item) | {"run": run} for item in events if isinstance(item, Reaction)]
         with self.transaction() as connection:
-            for table, rows in ((MOODS, moods), (DECISIONS, decisions), (REACTIONS, reactions)):
+            for table, rows in ((MOODS, moods), (DECISIONS, decisions), (PLAYS, plays), (REACTIONS, reactions)):
                 if rows:
                     connection.execute(insert(table), rows)
             for key, value in settings.items():
@@ -170,7 +178,7 @@ class Database:
             left = union(*(select(table.c.run) for table in EVENTS))
             connection.execute(delete(RUNS).where(RUNS.c.ended_before < before, RUNS.c.run.not_in(left)))
         if gone:
-            self.empty_log()
+            self._empty_log()
         return gone
 
     def moods(self, since: datetime | None, limit: int) -> list[Mood]:
@@ -182,21 +190,50 @@ class Database:
     def reactions(self, limit: int) -> list[Reaction]:
         return [reaction_of_row(row) for row in self._newest(REACTIONS, None, limit)]
 
-    def erase(self) -> None:
-        """Erase every event and moment so that no byte of them is left in the files; settings stay."""
-        with self.transaction() as connection:
-            for table in (*EVENTS, MOMENTS):
-                connection.execute(delete(table))
-            connection.execute(delete(RUNS).where(RUNS.c.ended_before.is_not(None)))
-        if self._engine.dialect.name == "sqlite":
-            self._run("VACUUM")
-            if self.empty_log():
-                raise StoreError(f"{self._where}: another program reads it; close that and erase again")
-        else:
-            for table in (*EVENTS, MOMENTS):
-                self._run(f"VACUUM FULL {table.name}")
+    def erase(self, span: Span) -> None:
+        """Erase every event of that time so that no byte of it is left in the files; settings stay.
 
-    def empty_log(self) -> bool:
+        With everything, moments go too. Minutes may pass where there are millions of moods on a slow disk.
+        """
+        with self.transaction() as connection:
+            if span == Span():
+                for table in (*EVENTS, MOMENTS):
+                    connection.execute(delete(table))  # without a condition SQLite overwrites whole pages
+                connection.execute(delete(RUNS).where(RUNS.c.ended_before.is_not(None)))
+            else:
+                gone = [(table, delete(table).where(*within(table, span))) for table in EVENTS]
+                self.rewrite(connection, *(table for table, them in gone if connection.execute(them).rowcount))
+        if not self.leave_no_byte(*EVENTS, MOMENTS):
+            raise StoreError(f"{self._where}: another program reads it; it is tried again until nothing is left")
+
+    def rewrite(self, connection: Connection, *tables: Table) -> None:
+        """Put the rows of these tables, which have no triggers, into new pages and overwrite the old ones.
+
+        For use after rows were deleted: SQLite's secure_delete overwrites those, but not the copies that were left in
+        unused parts of pages when rows moved from one to another; of some thousand rows one could still be read. VACUUM
+        would write the whole file anew, with every track of the catalogue.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return  # leave_no_byte does it, outside of a transaction
+        for table in tables:
+            old = f"{table.name}_before"
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {old}")
+            for index in table.indexes:
+                index.drop(connection)
+            table.create(connection)
+            names = ", ".join(column.name for column in table.columns)
+            connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {old} ORDER BY rowid")
+            connection.exec_driver_sql(f"DROP TABLE {old}")
+
+    def leave_no_byte(self, *tables: Table) -> bool:
+        """Whether what was deleted from these tables has left the disk; not while another program reads the file."""
+        if self._engine.dialect.name == "sqlite":
+            return not self._empty_log()
+        for table in tables:
+            self._run(f"VACUUM FULL {table.name}")
+        return True
+
+    def _empty_log(self) -> bool:
         """Take what the write-ahead log holds into the file and leave nothing of it; whether that was refused."""
         return self._engine.dialect.name == "sqlite" and bool(self._run("PRAGMA wal_checkpoint(TRUNCATE)")[0][0])
 
@@ -254,6 +291,12 @@ class Database:
             yield
         except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise explain(error, self._where) from error
+
+
+def within(table: Table, span: Span) -> list[ColumnElement[bool]]:
+    """The conditions for rows of that time; none for everything, also what bears no time."""
+    since = [table.c.utc >= span.since] if span.since else []
+    return since + ([table.c.utc < span.until] if span.until else [])
 
 
 def upgrade(connection: Connection, revision: str) -> None:

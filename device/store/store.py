@@ -6,6 +6,7 @@ import contextlib
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
@@ -26,8 +27,10 @@ from device.signals import (
     Mood,
     Reaction,
     Setting,
+    Span,
 )
 from device.store.errors import DamagedError, StoreError
+from device.store.plays import Plays
 
 if TYPE_CHECKING:
     from device.store.database import Database, Kept
@@ -41,6 +44,10 @@ TURN_S: Final = 5.0
 FIRST_LOOK_S: Final = 10.0
 ANSWER_S: Final = 10.0
 DAY: Final = timedelta(days=1)
+KEEP_DAYS: Final = "store.keep_days"
+"""The setting whose change takes effect at once; an empty one is that of the start."""
+ERASURE: Final = "erasure"
+"""The part whose health tells that what people wanted erased has left the disk."""
 KEEP_REACTIONS: Final = timedelta(days=730)
 """Taste changes over years, not months; what is older would teach a listener who is no more."""
 BATCH: Final = 500
@@ -52,11 +59,11 @@ MOMENTS_WAITING: Final = 500
 
 
 class Store:
-    """Keeps moods, decisions, reactions, settings and labelled moments in the database at `url`; no picture or word.
+    """Keeps moods, decisions, what played, reactions, settings and labelled moments in the database at `url`.
 
     Runs from its making to `close`. What cannot be written waits, the newest `waiting` events at most, and is written
     when the cause has gone. Events older than `keep_days`, by the events' own time, are erased daily; reactions only
-    after KEEP_REACTIONS.
+    after KEEP_REACTIONS. The setting KEEP_DAYS counts more than `keep_days`. No picture, sound or word is kept.
     """
 
     def __init__(
@@ -67,13 +74,15 @@ class Store:
         waiting: int = WAITING,
     ) -> None:
         self._url = url
-        self._keep = timedelta(days=keep_days)
-        self._run = secrets.token_hex(8)
+        self._keep_days = keep_days
+        self._tell = tell
+        self.run = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._settings: dict[str, str] = {}
         self._changed: dict[str, str] = {}
         self._moments: list[Moment] = []
-        self._changes: list[Moment | Label | str] = []
+        self._changes: list[Moment | Label | str | Span] = []
+        self._plays = Plays()
         self._waiting: Mailbox[Kept] = Mailbox(waiting)
         self._batch: list[Kept] = []
         self._jobs: Mailbox[tuple[Callable[[Database], Any], Future[Any]]] = Mailbox(16)
@@ -90,12 +99,18 @@ class Store:
     def offer(self, event: Event) -> None:
         if event.utc is not None:
             self._known = (event.at, event.utc)
+        with self._lock:
+            self._plays, ended = self._plays.after(event)
+        if ended is not None:
+            self._waiting.put(ended)
         if isinstance(event, Mood | Decision | Reaction):
             self._waiting.put(event)
         elif isinstance(event, Setting):
             with self._lock:
                 self._settings[event.key] = self._changed[event.key] = event.value
             self._urgent.set()
+            if event.key == KEEP_DAYS:
+                self._purged = None
 
     def settings(self) -> dict[str, str]:
         """What people changed, of this and of earlier runs; waits a few seconds for the database to be looked at."""
@@ -121,7 +136,7 @@ class Store:
         """Forget the moments and reactions of a listener, or of EVERYONE; tried until done, also over a lost disk."""
         with self._lock:
             self._moments = [moment for moment in self._moments if not _is_of(who, moment)]
-            others = [change for change in self._changes if not _is_of(who, change)]
+            others = [change for change in self._changes if isinstance(change, Span) or not _is_of(who, change)]
             self._changes = [*others, who][-MOMENTS_WAITING:]
         self._urgent.set()
 
@@ -142,12 +157,31 @@ class Store:
         """The newest reactions, the newest first; raises StoreError while nothing can be read."""
         return self.ask(lambda database: database.reactions(limit))
 
-    def erase(self) -> None:
-        """Erase all events and moments, written or waiting, so that no byte is left; settings stay.
+    def erase(self, span: Span) -> None:
+        """Erase the events of that time, with everything also moments, written or waiting, so that no byte is left.
 
-        Raises StoreError.
+        Settings stay. Never blocks; tried until done, also over a lost disk: until then `erasing` is true, then
+        the health of ERASURE tells it.
         """
-        self.ask(self._erase)
+        with self._lock:
+            self._plays = self._plays.without(span)
+            if span == Span():
+                self._moments, self._changes = [], []
+            self._changes = [*self._changes, span][-MOMENTS_WAITING:]
+        self._urgent.set()
+
+    @property
+    def erasing(self) -> bool:
+        """Whether something that was to be erased may still be on the disk."""
+        with self._lock:
+            return any(isinstance(change, Span) for change in self._changes)
+
+    @property
+    def keep_days(self) -> int:
+        """Days after which moods, decisions and what played are erased."""
+        with self._lock:
+            given = self._settings.get(KEEP_DAYS, "")
+        return int(given) if given.isdecimal() else self._keep_days
 
     def ask(self, job: Callable[[Database], Answer]) -> Answer:
         """What `job` answers, done in the writing thread after what waits; raises StoreError, also when it takes long.
@@ -176,6 +210,7 @@ class Store:
         """Write what waits and close the database, within a few seconds; may be called more than once."""
         if self.worker.stopping.is_set():
             return
+        self._end_play()
         self.worker.stop()
         self._urgent.set()
         if not self.worker.join(ANSWER_S):
@@ -217,7 +252,7 @@ class Store:
                 database = undo.enter_context(contextlib.closing(Database(self._url)))
                 self._adopt(database.settings())
                 self._moments = database.moments()
-                database.begin(self._run)
+                database.begin(self.run)
                 undo.pop_all()
             self._trouble = None
             return database
@@ -245,7 +280,7 @@ class Store:
         while self._write(database):  # after that look: a name that is forgotten leaves the settings first
             pass
         if changes:
-            self._change_moments(database, changes)
+            self._change(database, changes)
         self._learn_time(database)
         while (job := self._jobs.get(0.0)) is not None:
             _answer(database, *job)
@@ -256,7 +291,7 @@ class Store:
         with self._lock:
             settings = dict(self._changed)
         if self._batch or settings:
-            database.keep(self._run, [self._timed(event) for event in self._batch], settings)
+            database.keep(self.run, [self._timed(event) for event in self._batch], settings)
         more = len(self._batch) == BATCH
         self._batch.clear()
         with self._lock:
@@ -266,12 +301,25 @@ class Store:
         self._tell_lost()
         return more
 
-    def _change_moments(self, database: Database, changes: list[Moment | Label | str]) -> None:
-        database.change_moments(changes)
-        if database.file and any(not isinstance(change, Moment) for change in changes):
-            _aside(database.file).unlink(missing_ok=True)  # a damaged copy may hold them too
+    def _change(self, database: Database, changes: list[Moment | Label | str | Span]) -> None:
+        spans = [change for change in changes if isinstance(change, Span)]
+        for span in spans:  # the moments that wait are of after those that went with everything
+            database.erase(span)
+        database.change_moments([change for change in changes if not isinstance(change, Span)])
+        if database.file and not all(isinstance(change, Moment) for change in changes):
+            _aside(database.file).unlink(missing_ok=True)  # a damaged copy may hold it too
         with self._lock:
             self._changes = [change for change in self._changes if not any(change is done for done in changes)]
+        if spans:
+            log.info("store: what was to be erased is erased")
+            self._tell(Health(time.monotonic(), ERASURE, "works", "what was to be erased has left the disk"))
+
+    def _end_play(self) -> None:
+        """What plays when Attune stops has played until then."""
+        with self._lock:
+            self._plays, ended = self._plays.ended(time.monotonic())
+        if ended is not None:
+            self._waiting.put(ended)
 
     def _gather(self) -> None:
         while len(self._batch) < BATCH and (event := self._waiting.get(0.0)) is not None:
@@ -288,8 +336,8 @@ class Store:
             return
         at, utc = self._known
         if not self._corrected:
-            count = database.correct(self._run, at, utc)
-            database.end_others(self._run, utc)
+            count = database.correct(self.run, at, utc)
+            database.end_others(self.run, utc)
             self._corrected = True
             if count:
                 log.info("store: the time is known now; %d events got theirs", count)
@@ -297,25 +345,14 @@ class Store:
             self._purge(database, utc)
 
     def _purge(self, database: Database, utc: datetime) -> None:
-        count = database.purge(utc - self._keep, utc - KEEP_REACTIONS)
         self._purged = utc
+        keep_days = self.keep_days
+        before = utc - timedelta(days=keep_days)
+        count = database.purge(before, utc - KEEP_REACTIONS)
         if database.file:
-            _drop(_aside(database.file), utc - self._keep)
+            _drop(_aside(database.file), before)
         if count:
-            log.info(
-                "store: %d old events are erased; moods and decisions are kept for %d days", count, self._keep.days
-            )
-
-    def _erase(self, database: Database) -> None:
-        self._batch.clear()
-        while self._waiting.get(0.0) is not None:
-            pass
-        with self._lock:
-            self._moments, self._changes = [], []
-        database.erase()
-        if database.file:
-            _aside(database.file).unlink(missing_ok=True)
-        log.info("store: all events are erased")
+            log.info("store: %d old events are erased; moods and music are kept for %d days", count, keep_days)
 
     def _set_aside(self, damage: DamagedError) -> StoreError:
         file = self._file()

@@ -24,6 +24,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.types import TypeDecorator
 
 from device.signals import Context, Decision, Embedding, Moment, Mood, Reaction, Target, Track
+from device.store.plays import Play
 
 METADATA: Final = MetaData()
 
@@ -103,6 +104,24 @@ REACTIONS: Final = Table(
     Column("arousal", Float(53), nullable=False),
     Column("uncertainty", Float(53), nullable=False),
     Column("instrumental", Boolean, nullable=False),
+)
+
+PLAYS: Final = Table(
+    "plays",
+    METADATA,
+    *_stamp(),
+    Column("uri", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("artist", Text, nullable=False),
+    Column("genre", Text, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("valence", Float(53), nullable=False),
+    Column("arousal", Float(53), nullable=False),
+    Column("heard_s", Float(53), nullable=False),
+    Column("emotion", String(16), nullable=False),
+    Column("strategy", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("chosen_by", String(16), nullable=False),
 )
 
 RUNS: Final = Table("runs", METADATA, Column("run", String(16), primary_key=True), Column("ended_before", Utc))
@@ -188,7 +207,7 @@ INVITATIONS: Final = Table(
     Column("expires", Utc, nullable=False),
 )
 
-EVENTS: Final = (MOODS, DECISIONS, REACTIONS)
+EVENTS: Final = (MOODS, DECISIONS, PLAYS, REACTIONS)
 """The tables whose rows bear a time, and are erased when they are old."""
 
 
@@ -242,6 +261,34 @@ def decision_of_row(row: Row[Any]) -> Decision:
     mood = Mood(row.at, row.emotion, utc=row.utc)
     target = Target(row.target, row.valence, row.arousal)
     return Decision(row.at, mood, target, row.strategy, row.volume_pct, row.reason, row.utc)
+
+
+def row_of_play(play: Play) -> dict[str, Any]:
+    track = play.track
+    return {
+        "at": play.at,
+        "utc": play.utc,
+        "uri": track.uri,
+        "title": track.title,
+        "artist": track.artist,
+        "genre": track.genre,
+        "source": track.source,
+        "valence": track.valence,
+        "arousal": track.arousal,
+        "heard_s": play.heard_s,
+        "emotion": play.emotion,
+        "strategy": play.strategy,
+        "reason": play.reason,
+        "chosen_by": play.chosen_by,
+    }
+
+
+def play_of_row(row: Row[Any]) -> Play:
+    """The entry, with what is kept of its track."""
+    track = Track(
+        row.uri, row.title, row.artist, row.genre, valence=row.valence, arousal=row.arousal, source=row.source
+    )
+    return Play(row.at, track, row.heard_s, row.emotion, row.strategy, row.reason, row.chosen_by, row.utc)
 
 
 def row_of_moment(moment: Moment) -> dict[str, Any]:

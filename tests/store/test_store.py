@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,14 +30,20 @@ from device.signals import (
     Queue,
     Reaction,
     Setting,
+    Span,
     Target,
     Track,
 )
 from device.store import Store, StoreError
+from device.store.database import Database
+from device.store.history import newest
+from device.store.plays import Play
+from device.store.store import ERASURE, KEEP_DAYS
 
 NOW = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
 LIMIT_S = 20.0
 MARK = "ZZTOPFLAMINGO"
+EVERY_TIME = Span()
 
 
 def mood(at: float, utc: datetime | None = None, people: int = 1) -> Mood:
@@ -57,6 +65,11 @@ def until(true: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:
     while not true() and time.monotonic() < end:
         time.sleep(0.02)
     return true()
+
+
+def erase(store: Store, span: Span = EVERY_TIME) -> None:
+    store.erase(span)
+    assert until(lambda: not store.erasing)
 
 
 def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
@@ -82,11 +95,11 @@ def test_events_come_back_as_they_were(tmp_path: Path, memory: bool) -> None:
         assert store.decisions() == [decision(2.0, NOW)]
 
 
-def test_only_moods_decisions_and_settings_are_kept(tmp_path: Path) -> None:
+def test_queues_health_and_the_names_of_players_are_not_kept(tmp_path: Path) -> None:
     with Store(url(tmp_path), 30) as store:
         track = Track(f"file:{MARK}.ogg", MARK, MARK)
         store.offer(Queue(1.0, (track,), MARK))
-        store.offer(PlayerState(1.0, "playing", track, 40, MARK))
+        store.offer(PlayerState(1.0, "playing", Track("a.ogg"), 40, MARK))
         store.offer(Health(1.0, "camera", "works", MARK))
         store.offer(mood(1.0))
         store.offer(Setting(1.0, "camera", "off"))
@@ -196,7 +209,7 @@ def test_erasing_leaves_no_byte(tmp_path: Path) -> None:
         assert len(store.decisions()) == 500
         assert MARK.encode() in bytes_in(tmp_path)
         store.offer(decision(501.0, NOW, f"{MARK} waiting"))
-        store.erase()
+        erase(store)
         assert MARK.encode() not in bytes_in(tmp_path)
         assert (tmp_path / "attune.db-wal").stat().st_size == 0
         assert store.decisions() == []
@@ -215,17 +228,128 @@ def test_retention_leaves_no_byte_either(tmp_path: Path) -> None:
         assert until(lambda: MARK.encode() not in bytes_in(tmp_path))
 
 
-def test_erasing_says_when_somebody_else_reads(tmp_path: Path) -> None:
-    with Store(url(tmp_path), 30) as store:
-        store.offer(mood(1.0))
-        store.moods()
+def test_what_somebody_else_reads_is_erased_as_soon_as_they_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Health] = []
+    with Store(url(tmp_path), 30, told.append) as store:
+        store.offer(decision(1.0, NOW, MARK))
+        store.decisions()
         with contextlib.closing(connect(tmp_path / "attune.db")) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT * FROM moods").fetchall()
-            with pytest.raises(StoreError, match=r"another program|in use"):
-                store.erase()
-        store.erase()
-        assert store.moods() == []
+            store.erase(Span())
+            assert until(lambda: "another program" in caplog.text)
+            assert store.erasing
+            assert ERASURE not in {health.part for health in told}
+        assert until(lambda: not store.erasing, 60.0)
+        assert MARK.encode() not in bytes_in(tmp_path)
+        assert told[-1].part == ERASURE
+
+
+def fill_a_day(store: Store) -> None:
+    """An evening and the night after it: a decision each minute, bearing its number and the mark."""
+    for number in range(600):
+        store.offer(decision(float(number), NOW + timedelta(minutes=number), f"{MARK}{number:04d}."))
+        store.offer(mood(float(number), NOW + timedelta(minutes=number)))
+        store.offer(reaction(("anna", "bert")[number % 2], float(number), NOW + timedelta(minutes=number)))
+
+
+def test_a_moment_is_erased_and_nothing_else(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        fill_a_day(store)
+        moment = NOW + timedelta(minutes=100)
+        erase(store, Span(moment, moment + timedelta(minutes=5)))
+        left = [number for number in range(600) if not 100 <= number < 105]
+        assert [decision.reason for decision in store.decisions()] == [f"{MARK}{number:04d}." for number in left][::-1]
+        assert [mood.at for mood in store.moods()] == [float(number) for number in left][::-1]
+        assert [one.at for one in store.reactions()] == [float(number) for number in left][::-1]
+        assert not any(f"{MARK}{number:04d}.".encode() in bytes_in(tmp_path) for number in range(100, 105))
+        assert all(f"{MARK}{number:04d}.".encode() in bytes_in(tmp_path) for number in left)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_whatever_is_erased_one_after_the_other_leaves_no_byte(tmp_path: Path, seed: int) -> None:
+    """Rows that move between the pages of a file leave copies behind; of these, one or two outlive secure_delete."""
+    rng, count = random.Random(seed), 6_000
+    database = Database(url(tmp_path))
+
+    def keep(first: int, end: int, timed: bool) -> None:
+        spans = [(number, NOW + timedelta(seconds=number) if timed else None) for number in range(first, end)]
+        said = [f"{MARK}{number:06d}." + "x" * rng.randrange(120) for number, _ in spans]
+        database.keep("run", [decision(float(n), utc, text) for (n, utc), text in zip(spans, said, strict=True)], {})
+
+    keep(0, count, timed=False)
+    database.correct("run", 0.0, NOW)
+    left = set(range(count))
+    for _ in range(60):
+        first, length = rng.randrange(count), rng.choice((1, 1, 3, 20, 200))
+        database.erase(Span(NOW + timedelta(seconds=first), NOW + timedelta(seconds=first + length)))
+        left -= set(range(first, first + length))
+        keep(count, count + 13, timed=True)
+        left |= set(range(count, count + 13))
+        count += 13
+    database.close()
+    found = bytes_in(tmp_path)
+    gone = set(range(count)) - left
+    times = {number: str((NOW + timedelta(seconds=number)).replace(tzinfo=None)).encode() for number in gone}
+    assert {int(number) for number in re.findall(f"{MARK}(\\d{{6}})".encode(), found)} == left
+    assert [number for number, utc in times.items() if utc in found] == []
+
+
+def test_erasing_changes_no_table(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        fill_a_day(store)
+        store.moods()
+        before = rows(tmp_path, "SELECT type, name, tbl_name FROM sqlite_master ORDER BY name")
+        erase(store, Span(NOW, NOW + timedelta(minutes=1)))
+        assert rows(tmp_path, "SELECT type, name, tbl_name FROM sqlite_master ORDER BY name") == before
+
+
+def test_the_days_for_which_things_are_kept_can_be_changed_at_any_time(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0, NOW - timedelta(days=20)))
+        store.offer(mood(2.0, NOW))
+        assert len(store.moods()) == 2
+        store.offer(Setting(3.0, KEEP_DAYS, "10"))
+        assert until(lambda: len(store.moods()) == 1)
+    with Store(url(tmp_path), 30) as store:
+        store.settings()
+        assert store.keep_days == 10
+        store.offer(Setting(4.0, KEEP_DAYS, ""))
+        assert store.keep_days == 30
+
+
+# -- what played -------------------------------------------------------------------------------------------------------
+
+
+def test_what_played_is_kept_with_why_it_played(tmp_path: Path) -> None:
+    track = Track("a.ogg", "Blue", "Somebody", "pop", valence=0.5, arousal=-0.25, source="folder")
+    with Store(url(tmp_path), 30) as store:
+        store.offer(mood(1.0, NOW))
+        store.offer(Queue(2.0, (track,), "pop fits sad", context=Context("anna", "sad", "lift")))
+        store.offer(PlayerState(3.0, "playing", track, utc=NOW + timedelta(seconds=2)))
+        store.offer(PlayerState(64.0, "stopped", utc=NOW + timedelta(seconds=63)))
+        (play,) = newest(store, "plays", Span(), 10)
+    assert play == Play(3.0, track, 61.0, "sad", "lift", "pop fits sad", "attune", NOW + timedelta(seconds=2))
+
+
+def test_what_played_before_the_clock_was_known_gets_its_time(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(PlayerState(3.0, "playing", Track("a.ogg")))
+        store.offer(PlayerState(64.0, "stopped"))
+        assert [one.utc for one in newest(store, "plays", Span(), 10)] == [None]
+        store.offer(mood(100.0, NOW))
+        assert until(lambda: newest(store, "plays", Span(), 10)[0].utc == NOW - timedelta(seconds=97))
+
+
+def test_what_still_plays_when_its_time_is_erased_leaves_no_entry(tmp_path: Path) -> None:
+    with Store(url(tmp_path), 30) as store:
+        store.offer(PlayerState(3.0, "playing", Track("a.ogg", MARK), utc=NOW))
+        erase(store, Span(NOW, NOW + timedelta(seconds=1)))
+        store.offer(PlayerState(64.0, "stopped", utc=NOW + timedelta(seconds=61)))
+        assert newest(store, "plays", Span(), 10) == []
+    assert MARK.encode() not in bytes_in(tmp_path)
 
 
 # -- moments that listeners labelled -----------------------------------------------------------------------------------
@@ -327,7 +451,7 @@ def test_others_are_not_forgotten_and_one_can_begin_anew(tmp_path: Path) -> None
 def test_erasing_erases_moments_too(tmp_path: Path) -> None:
     with Store(url(tmp_path), 30) as store:
         store.keep(moment())
-        store.erase()
+        erase(store)
         assert store.moments() == []
         assert MARK.encode() not in bytes_in(tmp_path)
 
@@ -360,7 +484,7 @@ def test_a_damaged_file_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFi
         assert until(lambda: can_read(store))
         assert len(store.moods()) == 1
         assert (tmp_path / "attune.db.damaged").exists()
-        store.erase()
+        erase(store)
         assert not (tmp_path / "attune.db.damaged").exists()
     told = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(told) == 1

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 
 _MOODS = "(SELECT group_concat(value, ' ') FROM json_each(new.moods))"
 _NEW = f"new.id, new.title, new.artist, new.album, new.genre, {_MOODS}, new.source"
