@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from datetime import datetime
 from companion_web.accounts import Accounts
 from device.board import Board
 from device.config import Config
-from device.ports import Covers, Editing, Judge, JudgedLyrics, MusicDesk, Preview
+from device.ports import Covers, Device, Editing, Judge, JudgedLyrics, MusicDesk, Preview, Vitals
 from device.signals import Message
 from device.spotify import Session
 from device.store import Store
@@ -23,8 +23,9 @@ class Room:
 
     `put` takes what people do, for the brain, and raises OverflowError when too much waits; `clock` gives the monotonic
     seconds that it is stamped with; `utc` the wall time; `config` the settings as they are now, with what people
-    changed; `tracks` opens the table of tracks, to be closed after use. `lyrics` judges the words of a song; its
-    answer may raise ModelError, and it itself OverflowError when too much waits.
+    changed; `tracks` opens the table of tracks, to be closed after use; `cameras` and `microphones` list what is there.
+    `lyrics` judges the words of a song; its answer may raise ModelError, and it itself OverflowError when too much
+    waits.
     """
 
     board: Board
@@ -42,3 +43,6 @@ class Room:
     editing: Editing | None = None
     lyrics: Callable[[str], Future[JudgedLyrics]] | None = None
     spotify: Session | None = None
+    cameras: Callable[[], Sequence[Device]] = tuple
+    microphones: Callable[[], Sequence[Device]] = tuple
+    vitals: Callable[[], Vitals] | None = None

@@ -15,8 +15,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from companion_web import Room, create_app
 from companion_web import serve as serve_page
 from companion_web.accounts import Accounts
@@ -24,7 +22,6 @@ from companion_web.addresses import page_address
 from companion_web.tls import identity_of
 from device import fusion, policy
 from device.board import Board
-from device.broker import EmbeddedBroker
 from device.clock import clock, tick
 from device.compose import (
     database_url,
@@ -37,12 +34,12 @@ from device.compose import (
     with_kept,
 )
 from device.config import Config, Music, changed, state_folder
-from device.health import Watchdog, watch_machine
+from device.health import THERMAL, Watchdog, free_gb, look, rss_mb, throttled_bits, watch_machine
 from device.inference.manifest import ModelSpec
 from device.inference.senses import open_face, open_text, open_voice, specs
 from device.journal import Journal
 from device.judge import JudgeDesk
-from device.mqtt import Mqtt
+from device.link import Link
 from device.music.catalogue import keys_of
 from device.music.covers import Covers
 from device.music.desk import MusicDesk, Stock
@@ -58,11 +55,14 @@ from device.mutes import Mutes, as_kept
 from device.pipeline import TURN_S, Body, Desk, Inbox, Mailbox, Switch, Worker, attend, closing, pump, serve
 from device.player.receiver import address_of, receive
 from device.players import advance, open_player
-from device.ports import JudgedLyrics, Player, Sensor, Sink
+from device.ports import JudgedLyrics, Player, Sensor, Sink, Vitals
 from device.preview import Preview
+from device.renewal import Renewal
 from device.sensors.camera import open_camera
+from device.sensors.devices import cameras, microphones
 from device.sensors.microphone import open_microphone
 from device.sensors.replay import Recording
+from device.settings import Part, shown
 from device.signals import (
     AttuneError,
     ConfigError,
@@ -87,6 +87,8 @@ from device.store.catalogue import Tracks
 log = logging.getLogger(__name__)
 
 DEMO_RECORDING: Final = Path(__file__).resolve().parent.parent / "tests" / "media" / "evening"
+RENEWING: Final = "settings"
+"""The worker that starts others anew when their settings change."""
 STOP_S: Final = 5.0
 """Seconds that a part gets to end."""
 
@@ -118,26 +120,29 @@ class Appliance:
         self._orders: Mailbox[Control] = Mailbox(32)
         self._switches = {"camera": Switch(), "microphone": Switch()}
         self._playback = Control("voice", "playback", 0)
-        self._mqtt: Mqtt | None = None
+        self._link = Link(self._inbox.put, self._tell)
+        self._renewal = Renewal(self._renew)
         self._store: Store | None = None
         self._spotify: Session | None = None
         self._taste: Taste | None = None
         self._desk: MusicDesk | None = None
         self._covers: Covers | None = None
         self._watchdog = Watchdog()
+        self._started_at = time.monotonic()
 
     def start(self) -> None:
         """Start every part; what is missing is told and left out, and tried again where it may come back."""
-        started = time.monotonic()
         store = self._open_store()
         self._start_mqtt()
         self._start_brain(store)
         self._start_music(store)
         self._start_senses()
         self._start_page(store)
+        self._sinks.append(self._renewal)
+        self._work(RENEWING, self._renewal.work)
         self._work("machine", watch_machine(self._tell))
         self._watchdog.ready()
-        log.info("ready after %.1f s; %s", time.monotonic() - started, self._where())
+        log.info("ready after %.1f s; %s", time.monotonic() - self._started_at, self._where())
 
     def wait(self) -> None:
         """Return when told to stop; until then feed systemd's watchdog while the required workers make progress."""
@@ -152,14 +157,27 @@ class Appliance:
         """End every part in flow order, within a limit, and name what did not end; may be called more than once."""
         self._stopping.set()
         self._watchdog.stopping()
-        workers, self._workers = self._workers, []
-        for worker in workers:
-            worker.stop()
-        late = [worker.name for worker in workers if not worker.join(STOP_S)]
-        if late:
-            log.warning("did not end in time: %s", ", ".join(late))
+        self._end(RENEWING)  # which could start others meanwhile
+        self._end(*(worker.name for worker in self._workers))
         while self._closers:
             self._closers.pop()()
+
+    def _renew(self, parts: frozenset[Part]) -> None:
+        """Set parts to work anew as the settings are now; in the thread of the settings' worker."""
+        makers: dict[Part, Callable[[], None]] = {
+            "mqtt": self._connect,
+            "face": self._start_face,
+            "voice": self._start_voice,
+            "camera": self._start_camera,
+            "microphone": self._start_microphone,
+            "library": self._start_library,
+            "player": self._start_player,
+        }
+        recorded = {"camera", "microphone"} if self._demo else set()
+        for part, make in makers.items():
+            if part in parts - recorded:
+                log.info("%s: works anew with other settings", part)
+                make()
 
     # -- parts, in the order in which they start -----------------------------------------------------------------------
 
@@ -172,17 +190,13 @@ class Appliance:
         return store
 
     def _start_mqtt(self) -> None:
-        settings = self._config.mqtt
+        self._sinks.append(self._link)
+        self._closers.append(self._link.close)
+        self._connect()
+
+    def _connect(self) -> None:
         try:
-            if not settings.url and settings.embedded:
-                broker = EmbeddedBroker(settings.embedded_port)
-                settings = msgspec.structs.replace(settings, url=f"mqtt://127.0.0.1:{broker.start()}")
-                self._closers.append(broker.close)
-            if settings.url:
-                self._mqtt = Mqtt(settings, self._inbox.put, tell=self._tell)
-                self._mqtt.start()
-                self._sinks.append(self._mqtt)
-                self._closers.append(self._mqtt.close)
+            self._link.use(self._config.mqtt)
         except AttuneError as error:
             self._missing("mqtt", error)
 
@@ -217,8 +231,6 @@ class Appliance:
 
         music, url = settings(), database_url(self._config)
         rng = random.Random(music.seed or None)
-        if not music.folder:
-            self._work("demo library", self._compose)
         if music.player == "spotify":
             self._start_spotify()
         taste = self._taste = Taste(lambda emotion: genres_for(emotion, settings().genres), music.seed or None)
@@ -227,13 +239,22 @@ class Appliance:
         dj = Dj(sources.all, settings, rng, taste, stock.heard)
         covers = self._covers = Covers(music_folder(self._config), partial(fetch_picture, self._config.spotify))
         self._sinks += [dj, taste, covers]
-        self._work("library", keep_up(url, music_folder(self._config)))
+        self._start_library()
         self._work("learning", lambda worker: self._tend(taste, store, worker))
         self._work("dj", closing(serve(lambda: dj, self._decisions, self._inbox.put), sources.close))
         self._desk = MusicDesk(stock, covers.note)
         for name, body in self._desk.bodies.items():
             self._work(name, body)
         self._work("covers", covers.work)
+        self._start_player()
+
+    def _start_library(self) -> None:
+        self._end("demo library")
+        if not self._config.music.folder:
+            self._work("demo library", self._compose)
+        self._work("library", keep_up(database_url(self._config), music_folder(self._config)))
+
+    def _start_player(self) -> None:
         self._work("player", self._play)
 
     def _start_spotify(self) -> None:
@@ -244,12 +265,34 @@ class Appliance:
             self._work("spotify receiver", receive(settings, state / "go-librespot"))
 
     def _start_senses(self) -> None:
-        config, put = self._config, self._estimated
-        self._work("face", serve(lambda: open_face(config), self._pictures, put))
-        self._work("voice", serve(self._open_voice, self._sounds, put))
-        self._work("text", serve(lambda: open_text(config), self._sentences, put))
-        camera, microphone = self._sensors()
+        self._start_face()
+        self._start_voice()
+        self._work("text", serve(lambda: open_text(self._config), self._sentences, self._estimated))
+        if not self._demo:
+            self._start_camera()
+            self._start_microphone()
+            return
+        recording = Recording([DEMO_RECORDING], rate_fps=self._config.camera.rate_fps, tell=log.warning)
+        self._work("words", pump(recording.sentences(), Switch(), self._sentences.put, self._tell))
+        self._see_by(recording.pictures())
+        self._hear_by(recording.sound())
+
+    def _start_face(self) -> None:
+        self._work("face", serve(lambda: open_face(self._config), self._pictures, self._estimated))
+
+    def _start_voice(self) -> None:
+        self._work("voice", serve(self._open_voice, self._sounds, self._estimated))
+
+    def _start_camera(self) -> None:
+        self._see_by(open_camera(self._config.camera))
+
+    def _start_microphone(self) -> None:
+        self._hear_by(open_microphone(self._config.microphone))
+
+    def _see_by(self, camera: Sensor) -> None:
         self._work("camera", pump(camera, self._switches["camera"], self._saw, self._tell))
+
+    def _hear_by(self, microphone: Sensor) -> None:
         self._work("microphone", pump(microphone, self._switches["microphone"], self._heard, self._tell))
 
     def _start_page(self, store: Store) -> None:
@@ -273,6 +316,9 @@ class Appliance:
             editing=Editor(url),
             lyrics=self._start_lyrics(),
             spotify=self._spotify,
+            cameras=cameras,
+            microphones=microphones,
+            vitals=self._vitals,
         )
 
         def show(worker: Worker) -> None:
@@ -292,13 +338,6 @@ class Appliance:
         desk: Desk[Callable[[], LyricsPath]] = Desk()
         self._work("lyrics", attend(lambda: cache(lambda: open_lyrics(self._config)), desk))
         return lambda words: desk.ask(lambda opened: opened().judge(words))
-
-    def _sensors(self) -> tuple[Sensor, Sensor]:
-        if not self._demo:
-            return open_camera(self._config.camera), open_microphone(self._config.microphone)
-        recording = Recording([DEMO_RECORDING], rate_fps=self._config.camera.rate_fps, tell=log.warning)
-        self._work("words", pump(recording.sentences(), Switch(), self._sentences.put, self._tell))
-        return recording.pictures(), recording.sound()
 
     def _compose(self, worker: Worker) -> None:
         """In a process of its own: the composer's arrays would stay in our memory for good."""
@@ -359,13 +398,13 @@ class Appliance:
         if isinstance(out, Control):
             self._route(out)
             return
+        if isinstance(out, Setting):
+            self._take(out.key, out.value)
         for sink in self._sinks:
-            sink.offer(out)
+            sink.offer(out if isinstance(sink, Store) else shown(out))
         if isinstance(out, Decision):
             self._decided = out
             self._decisions.put(out)
-        elif isinstance(out, Setting):
-            self._take(out.key, out.value)
 
     def _route(self, control: Control) -> None:
         match control.target:
@@ -396,8 +435,7 @@ class Appliance:
             self._store.erase(span)
             self._erased.set()
         self.board.forget()
-        if self._mqtt:
-            self._mqtt.forget()
+        self._link.forget()
 
     def _obeyed(self, player: Player, order: Control) -> bool:
         try:
@@ -418,8 +456,7 @@ class Appliance:
 
     def _estimated(self, estimate: Estimate) -> None:
         self._inbox.put(estimate)
-        if self._mqtt:
-            self._mqtt.diagnose(estimate)
+        self._link.diagnose(estimate)
 
     def _tell(self, health: Health) -> None:
         self._inbox.put(health)
@@ -427,12 +464,11 @@ class Appliance:
     def _settle(self, key: str, text: str) -> tuple[policy.Rules, fusion.Rules] | None:
         """Take a setting that people change, over those of the file; None where it cannot be that."""
         try:
-            changed(self._given, key, text)
+            changed(self._config, key, text)
         except ConfigError as error:
             log.warning("settings: %s", error)
             return None
-        self._take(key, text)
-        return rules_of(self._config)
+        return rules_of(with_kept(self._given, {**self._kept, key: text}))
 
     def _take(self, key: str, text: str) -> None:
         self._kept = {**self._kept, key: text}
@@ -459,9 +495,33 @@ class Appliance:
         self._tell(Health(time.monotonic(), part, "missing", str(error)))
 
     def _work(self, name: str, body: Body, required: bool = False) -> None:
+        """Start a worker; one of that name ends first."""
+        self._end(name)
         worker = Worker(name, body, self._tell, required)
-        self._workers.append(worker)
+        self._workers = [*self._workers, worker]  # never the list that the watchdog walks
         worker.start()
+
+    def _end(self, *names: str) -> None:
+        ending = [worker for worker in self._workers if worker.name in names]
+        for worker in ending:
+            worker.stop()
+        late = [worker.name for worker in ending if not worker.join(STOP_S)]
+        if late:
+            log.warning("did not end in time: %s", ", ".join(late))
+        self._workers = [worker for worker in self._workers if worker not in ending]
+
+    def _vitals(self) -> Vitals:
+        strain = look(THERMAL, throttled_bits())
+        lost = {
+            "pictures": self._pictures.lost,
+            "sounds": self._sounds.lost,
+            "sentences": self._sentences.lost,
+            "estimates": self._inbox.coalesced,
+            "events": self._store.lost if self._store else 0,
+            "messages": self._link.lost,
+        }
+        up_s = time.monotonic() - self._started_at
+        return Vitals(strain.hottest_c, strain.trouble, rss_mb(), free_gb(state_folder(self._config)), up_s, lost)
 
     def _where(self) -> str:
         web = self._config.web

@@ -326,6 +326,18 @@ def text_of(config: Config, key: str) -> str:
     return ", ".join(value) if isinstance(value, list) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def limits_of(key: str) -> tuple[float, float]:
+    """The least and the most that a number may be; a most or least that it may not quite be counts as one."""
+    part, name, _ = _split(key)
+    kind = msgspec.inspect.type_info(_type_of(type(getattr(Config(), part)), name, is_row=False))
+    if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        raise ConfigError(f"{key} is no number")
+    least = kind.ge if kind.ge is not None else kind.gt
+    if least is None or kind.le is None:
+        raise ConfigError(f"{key} has no limits")
+    return least, kind.le
+
+
 def state_folder(config: Config) -> Path:
     """The folder for what Attune keeps; it may not exist yet."""
     if config.state:

@@ -125,12 +125,20 @@ class Strain:
     @property
     def text(self) -> str:
         """What is wrong and what to do about it, else the temperature."""
-        heat = "" if self.hottest_c is None else f"{self.hottest_c:.0f} °C"
+        return self.trouble or self._heat
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong and what to do about it, empty where nothing is."""
         if self.under_voltage:
             return "the supply voltage is too low; use the power supply made for this board"
         if self.slowed or (self.hottest_c or 0.0) >= COOL_C:
-            return f"{heat or 'too hot'}: the processor slows down; give it more air or a fan"
-        return heat
+            return f"{self._heat or 'too hot'}: the processor slows down; give it more air or a fan"
+        return ""
+
+    @property
+    def _heat(self) -> str:
+        return "" if self.hottest_c is None else f"{self.hottest_c:.0f} °C"
 
 
 def watch_machine(
@@ -181,6 +189,15 @@ def rss_mb() -> float:
     """Memory that this process holds, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def free_gb(folder: Path) -> float:
+    """What is free on the disk of a folder, or of the nearest folder above it, in GB; 0 where nobody can tell."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    try:
+        return shutil.disk_usage(there).free / 1e9
+    except OSError:
+        return 0.0
 
 
 def _notify(address: str, state: str) -> None:

@@ -78,12 +78,12 @@ class Mutes:
 
 
 def as_kept(kept: Mapping[str, str], agreed: Mapping[Device, bool]) -> Mutes:
-    """As people left them before a restart; `agreed` are those that the settings of this Attune agree to."""
+    """As people left them before a restart; `agreed` are those to which config.toml agrees where nobody said a word."""
     return Mutes(
         MappingProxyType(
             {
                 device: Sense(
-                    agreed[device] or kept.get(f"consent.{device}") == "on",
+                    kept.get(f"consent.{device}", "on" if agreed[device] else "off") == "on",
                     kept.get(device) != "off",
                     until_utc=_time(kept.get(f"{device}.until", "")),
                 )

@@ -232,3 +232,28 @@ class JudgedLyrics:
     happy: float
     english: float
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A camera or microphone that is there: how a setting names it, and what it calls itself."""
+
+    setting: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How the machine and the process are.
+
+    `hottest_c` is the temperature in degrees Celsius, None where nothing measures it; `strain` says what slows the
+    machine, empty for nothing; `memory_mb` is what the process holds, `free_gb` is left where things are kept; `up_s`
+    is since the start; `lost` counts what came faster than it could be used, by its name.
+    """
+
+    hottest_c: float | None
+    strain: str
+    memory_mb: float
+    free_gb: float
+    up_s: float
+    lost: Mapping[str, int]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Final, Literal
 from unicodedata import category
 from urllib.parse import urlsplit
 
-from device.signals import EMOTIONS, ConfigError
+from device.signals import EMOTIONS, ConfigError, Event, Setting
 
-Part = Literal["camera", "microphone", "face", "voice", "player", "dj", "library", "spotify", "mqtt", "store"]
+Part = Literal["camera", "microphone", "face", "voice", "player", "dj", "library", "spotify", "mqtt"]
 
 LONGEST: Final = 500
 """Characters of a setting."""
@@ -28,7 +28,8 @@ class Changeable:
     """A setting that people may change: the parts that its change sets to work anew, and what is refused of a text.
 
     `check` raises ConfigError, after which the text still has to be of the setting's type and within its limits.
-    Rules of the brain (when the music changes, what counts as a mood) need no part: the brain takes them at once.
+    Rules of the brain (when the music changes, what counts as a mood) and how long the store keeps events need no part:
+    both take them at once.
     """
 
     parts: frozenset[Part] = frozenset()
@@ -45,7 +46,7 @@ def changeable(key: str) -> Changeable | None:
 
 
 def parts_of(key: str) -> frozenset[Part]:
-    """The parts that a change of this setting sets to work anew; none for what the brain takes by itself."""
+    """The parts that a change of this setting sets to work anew; none where the brain or the store takes it."""
     found = CHANGEABLE.get(key)
     return found.parts if found else frozenset()
 
@@ -64,8 +65,16 @@ def without_password(address: str) -> str:
     """An address for logs and the page: without user and password, and without the query, which may hold a token."""
     if "://" not in address or " ! " in address:
         return address
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "an address"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def shown(event: Event) -> Event:
+    """An event for logs, the page and brokers: a setting that holds an address is told without its password."""
+    return replace(event, value=without_password(event.value)) if isinstance(event, Setting) else event
 
 
 def _source(text: str) -> None:
@@ -127,7 +136,7 @@ def _of(*parts: Part, check: Callable[[str], None] = lambda text: None) -> Chang
     return Changeable(frozenset(parts), check)
 
 
-_BRAIN: Final = _of()
+_SELF: Final = _of()
 
 CHANGEABLE: Final[Mapping[str, Changeable]] = MappingProxyType(
     {
@@ -136,13 +145,13 @@ CHANGEABLE: Final[Mapping[str, Changeable]] = MappingProxyType(
         "microphone.device": _of("microphone"),
         "face.most": _of("face"),
         "voice.threshold": _of("voice"),
-        "fusion.hold_s": _BRAIN,
-        "fusion.least_confidence": _BRAIN,
-        "fusion.least_margin": _BRAIN,
-        "policy.dwell_s": _BRAIN,
-        "policy.cooldown_s": _BRAIN,
-        "policy.quiet_from": _BRAIN,
-        "policy.quiet_until": _BRAIN,
+        "fusion.hold_s": _SELF,
+        "fusion.least_confidence": _SELF,
+        "fusion.least_margin": _SELF,
+        "policy.dwell_s": _SELF,
+        "policy.cooldown_s": _SELF,
+        "policy.quiet_from": _SELF,
+        "policy.quiet_until": _SELF,
         "music.player": _of("player", "dj", "spotify"),
         "music.folder": _of("library", "player", check=_folder),
         "music.mpd_address": _of("player", check=_server),
@@ -163,7 +172,7 @@ CHANGEABLE: Final[Mapping[str, Changeable]] = MappingProxyType(
         "mqtt.device": _of("mqtt"),
         "mqtt.embedded": _of("mqtt"),
         "mqtt.estimates": _of("mqtt"),
-        "store.keep_days": _of("store"),
+        "store.keep_days": _SELF,
     }
 )
 """Every setting that people may change, by its key."""

@@ -42,6 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "device.journal": PURE | {"device.topics"},
     "device.mqtt": SEAMS | {"device.topics"},
     "device.broker": SEAMS,
+    "device.link": SEAMS | {"device.mqtt", "device.broker"},
+    "device.renewal": SEAMS | {"device.settings"},
     "device.health": SEAMS,
     "device.store": SEAMS | {"device.store"},
     "device.sensors": SEAMS | {"device.settings", "device.sensors"},

@@ -142,3 +142,11 @@ def test_moments_that_were_labelled_elsewhere_are_kept_and_one_label_is_forgotte
 
 def test_mutes_start_without_anybodys_consent() -> None:
     assert all(sense.closed for sense in Mutes().senses.values())
+
+
+def test_consent_that_was_taken_back_stays_so_over_a_restart_whatever_the_file_says() -> None:
+    mutes, told = as_kept({}, AGREED).consented("camera", False, 1.0)
+    left = {event.key: event.value for event in told if isinstance(event, Setting)}
+    assert mutes.senses["camera"].closed
+    assert as_kept(left, AGREED).senses["camera"].closed
+    assert not as_kept(left, AGREED).senses["microphone"].closed

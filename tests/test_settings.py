@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from device.compose import with_kept
-from device.config import Config, changed, convert, text_of, with_changes
-from device.settings import CHANGEABLE, parts_of, without_password
-from device.signals import ConfigError
+from device.config import Config, changed, convert, limits_of, text_of, with_changes
+from device.settings import CHANGEABLE, parts_of, shown, without_password
+from device.signals import ConfigError, Health, Setting
 
 GOOD = {
     "camera.source": "rtsp://me:secret@cam.lan:554/live",
@@ -190,6 +190,14 @@ def test_a_room_has_what_was_kept_of_both_kinds() -> None:
     assert (policy.dwell_s, policy.strategy, policy.volume_pct, config.fusion.sense) == (3.0, "calm", 20, "face")
 
 
+def test_numbers_have_limits_and_words_have_none() -> None:
+    assert limits_of("policy.dwell_s") == (0, 86_400)
+    assert limits_of("camera.rate_fps") == (0, 60)
+    for key in ("music.player", "music.folder", "music.seed"):
+        with pytest.raises(ConfigError, match=key):
+            limits_of(key)
+
+
 def test_a_change_names_the_parts_that_work_anew() -> None:
     assert parts_of("camera.source") == {"camera"}
     assert parts_of("mqtt.url") == {"mqtt"}
@@ -201,3 +209,11 @@ def test_a_change_names_the_parts_that_work_anew() -> None:
 def test_an_address_is_shown_without_its_password() -> None:
     assert without_password("mqtt://me:secret@home.lan:1883") == "mqtt://home.lan:1883"
     assert without_password("auto") == "auto"
+    assert without_password("http://[") == "an address"
+
+
+def test_an_event_is_told_without_a_password() -> None:
+    secret = Setting(1.0, "camera.source", "rtsp://me:secret@cam.lan/live?token=secret")
+    assert shown(secret) == Setting(1.0, "camera.source", "rtsp://cam.lan/live")
+    assert shown(Setting(1.0, "policy.dwell_s", "8")) == Setting(1.0, "policy.dwell_s", "8")
+    assert shown(Health(1.0, "camera", "works")) == Health(1.0, "camera", "works")

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from device.ports import Device
 from device.sensors.camera import v4l2_cameras
 from device.sensors.microphone import SOURCE, sources
 from device.sensors.pi_camera import first_pi_camera
 from device.signals import SensorError
 
 SOUND_CARDS: Final = Path("/proc/asound")
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A camera or microphone: how a setting names it, and what it calls itself."""
-
-    setting: str
-    name: str
 
 
 def cameras(devices: Path = Path("/dev")) -> list[Device]:

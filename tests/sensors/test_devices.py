@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from device.ports import Device
 from device.sensors.camera import camera_name, name_in
-from device.sensors.devices import Device, cameras, microphones
+from device.sensors.devices import cameras, microphones
 
 CAPTURE, OUTPUT, HAS_OWN = 0x1, 0x2, 0x80000000
 
