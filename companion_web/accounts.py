@@ -21,7 +21,7 @@ from companion_web.passwords import LONGEST, SHORTEST, Passwords
 from companion_web.throttle import Throttle
 from device.commands import command
 from device.signals import ROOM, AttuneError
-from device.store import Store
+from device.store import Store, StoreError
 from device.store import accounts as kept
 from device.store.accounts import Account, Link, Role, Session
 
@@ -113,6 +113,10 @@ class Accounts:
         log.info("accounts: the first owner is known now")
         return account
 
+    def count_try(self, address: str) -> None:
+        """Count somebody's try to make an account, as each costs a hash; raises ThrottledError."""
+        self._count_try(_from(address))
+
     def register(self, name: str, password: str, email: str = "", role: Role = "listener") -> Account:
         """A new account of whoever is allowed to make one."""
         account = self._new(name, password, email, role)
@@ -149,8 +153,8 @@ class Accounts:
     def prove(self, name: str, password: str, address: str) -> Account:
         """Whose name and password these are; what takes long for a stranger takes as long for a friend."""
         name = _as_name(name)
-        keys = (f"name {name}", f"from {_network(address)}")
-        self._count_try(keys)
+        keys = (f"name {name}", _from(address))
+        self._count_try(*keys)
         account = self._store.ask(lambda database: kept.find_account(database, name))
         if not self._passwords.fits(password, account.hash if account else None) or account is None:
             raise AccountError(_("the user name or the password is wrong"))
@@ -196,14 +200,22 @@ class Accounts:
         return token
 
     def who(self, token: str) -> Account | None:
-        """Whose session it is; None for one that ended, was idle for too long or never was."""
+        """Whose session it is; None for one that ended, was idle for too long or never was.
+
+        Who was known before the store failed stays known: the page must be there to tell what is wrong.
+        """
         key, now = _key(token), self._clock()
         with self._lock:
             known, changes = self._cache.get(key), self._changes
         if known and now - known.at < CACHE_S:
             return known.account
         utc = self._utc()
-        account = self._store.ask(lambda database: _look_up(database, key, utc))
+        try:
+            account = self._store.ask(lambda database: _look_up(database, key, utc))
+        except StoreError:
+            if known is None:
+                raise
+            return known.account
         with self._lock:
             if changes == self._changes:  # else what was read may have ended since
                 self._cache.pop(key, None)
@@ -254,14 +266,14 @@ class Accounts:
         self._store.ask(lambda database: kept.add_link(database, link, now))
         return token
 
-    def _count_try(self, keys: tuple[str, str]) -> None:
+    def _count_try(self, *keys: str) -> None:
         now = self._clock()
         with self._lock:
             if left := max(self._throttle.left_s(key, now) for key in keys):
                 raise ThrottledError(left)
             slowed = [self._throttle.tried(key, now) for key in keys]
         if any(slowed):
-            log.warning("accounts: many passwords are tried %s; they have to wait now", keys[1])
+            log.warning("accounts: many passwords are tried %s; they have to wait now", keys[-1])
 
     def _renew_hash(self, account: Account, password: str) -> None:
         if self._passwords.is_outdated(account.hash):
@@ -327,15 +339,15 @@ def _as_name(text: str) -> str:
         return text[:64]
 
 
-def _network(address: str) -> str:
-    """The address whose tries count together: of IPv6 the network, in which anybody has as many as they like."""
+def _from(address: str) -> str:
+    """The key of an address's tries; of IPv6 a whole network has one, as anybody there has as many as they like."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
-        return address[:64]
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+        return f"from {address[:64]}"
+    if isinstance(parsed, IPv6Address):
+        parsed = parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64)
+    return f"from {parsed}"
 
 
 def _key(token: str) -> str:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from io import BytesIO
 from typing import IO, Final
 
 from flask import Blueprint, Flask, Request, Response, jsonify, request
 from markupsafe import Markup
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from companion_web import admin, guard, now, spotify
+from companion_web import admin, guard, login, now, people, spotify
 from companion_web.addresses import own_names
-from companion_web.doors import LARGEST_BODY, check_door, visitor
+from companion_web.doors import ACCOUNTS, LARGEST_BODY, check_door, visitor
 from companion_web.language import speak
 from companion_web.pages import page
 from companion_web.room import Room
 from companion_web.streams import Streams
+from device.config import state_folder
+from device.store import StoreError
 
 MOST_STREAMS = 4
 STREAMS = "attune_streams"
 """Name under which `app.extensions` holds the streams, for the server to end them."""
-ACCOUNTS: Final = "attune_accounts"
-"""Name under which `app.extensions` holds the accounts, for the doors to know who asks."""
-
-SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (spotify.section, admin.section)
+SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
+    spotify.section,
+    admin.section,
+    login.section,
+    people.section,
+)
 """The rooms of the page beside the first one, each in a module of its own."""
 
 
@@ -35,10 +38,8 @@ def create_app(room: Room) -> Flask:
     app.request_class = InMemory
     web = room.config().web
     app.config.update(
-        SECRET_KEY=secrets.token_bytes(32),  # a session holds only its token, and may end with the process
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         SESSION_COOKIE_NAME=f"attune_{web.port}",  # cookies of one host are shared by all its ports
-        SESSION_COOKIE_SAMESITE="Strict",
         SESSION_COOKIE_SECURE=web.https,
     )
     app.extensions[ACCOUNTS] = room.accounts
@@ -49,6 +50,8 @@ def create_app(room: Room) -> Flask:
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions[guard.NAMES] = (*own_names(), *web.names)
+    login.know_users(app, room.accounts, state_folder(room.config()))
+    guard.ask_for_token(app)
     app.before_request(guard.check_host)
     app.before_request(check_door)
     app.before_request(guard.check_change)
@@ -57,6 +60,7 @@ def create_app(room: Room) -> Flask:
     for section in SECTIONS:
         app.register_blueprint(section(room))
     app.register_error_handler(HTTPException, _tell)
+    app.register_error_handler(StoreError, lambda error: _tell(ServiceUnavailable(str(error))))
     return app
 
 

@@ -6,13 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from flask import Blueprint, abort, current_app, request
+from flask import Blueprint, abort, current_app, g, redirect, request, url_for
 from flask.sansio.app import App
+from flask_login import current_user
+from werkzeug.wrappers import Response as Answer
+
+from companion_web.accounts import Accounts
 
 Door = Literal["anyone", "guest", "listener", "owner"]
 LADDER: Final[tuple[Door, ...]] = ("anyone", "guest", "listener", "owner")
 LARGEST_BODY: Final = 8 * 1024
 """Bytes; a sentence of 500 characters needs at most 6,000 as JSON."""
+ACCOUNTS: Final = "attune_accounts"
+"""Name under which `app.extensions` holds the accounts, for the doors to know who asks."""
+START: Final = "first_start"
+"""The section that makes the first owner."""
+_BEFORE: Final = ("static", "now.healthz")
+"""Endpoints that answer while there is no owner."""
 _DOORS: Final = "attune_doors"
 _BODIES: Final = "attune_bodies"
 
@@ -30,8 +40,9 @@ class Visitor:
 
 
 def visitor() -> Visitor:
-    """Who asks now."""
-    return Visitor(role="owner")  # the page listens on the loopback address, for whoever sits at this machine
+    """Who asks now; nobody where that cannot be found out, of which `g.unknown` tells the reason."""
+    known = current_user.is_authenticated
+    return Visitor(current_user.account.name, current_user.account.role) if known else Visitor()
 
 
 def add_page(
@@ -63,11 +74,34 @@ def bodies_of(app: App) -> dict[str, int]:
     return cast(dict[str, int], app.extensions.setdefault(_BODIES, {}))
 
 
-def check_door() -> None:
-    """Refuse (403) whoever may not open the page, and everybody where a route has no door; no body is read yet."""
+def check_door() -> Answer | None:
+    """Lead everybody to set-up while there is no owner, and strangers to where one signs in; no body is read yet.
+
+    Refuses programs (401), whoever stands too low (403), and everybody where a route has no door.
+    """
     if request.endpoint is None:
-        return  # no such page, which is told
+        return None  # no such page, which is told
+    start = f"{START}.page"
+    is_before = request.endpoint in _BEFORE or request.blueprint == START
+    if not is_before and not _accounts().has_owner() and start in current_app.view_functions:
+        return _lead(start, "set this Attune up first: open its page in a browser")
     door = doors_of(current_app).get(request.endpoint)
     request.max_content_length = bodies_of(current_app).get(request.endpoint, LARGEST_BODY)
-    if door is None or not visitor().may(door):
+    if door == "anyone" or (door is not None and visitor().may(door)):
+        return None
+    if "unknown" in g:
+        abort(503, g.unknown)
+    if door is None or visitor().name:
         abort(403, "this page is not for you: ask an owner of this Attune")
+    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    return _lead("login.login", "sign in first", next=back)
+
+
+def _accounts() -> Accounts:
+    return cast(Accounts, current_app.extensions[ACCOUNTS])
+
+
+def _lead(endpoint: str, why: str, **values: Any) -> Answer:
+    if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
+        abort(401, why)
+    return redirect(url_for(endpoint, **values), 303)

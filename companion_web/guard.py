@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from types import MappingProxyType
 from typing import Final
 
-from flask import Request, Response, abort, current_app, request, session
+from flask import Flask, Request, Response, abort, current_app, request
+from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 
 from companion_web.addresses import is_ours
 
@@ -40,13 +39,25 @@ def check_host() -> None:
         abort(403, "the page does not know itself by that name: open it by its address, or add it to [web] names")
 
 
+def ask_for_token(app: Flask) -> None:
+    """Have `check_change` of an application look for its token, by Flask-WTF."""
+    app.config.update(
+        WTF_CSRF_CHECK_DEFAULT=False,  # `check_change` asks for it, after what costs less
+        WTF_CSRF_FIELD_NAME=TOKEN_FIELD,
+        WTF_CSRF_HEADERS=[TOKEN_HEADER],
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        WTF_CSRF_SSL_STRICT=False,  # it wants a Referer, which most pages do not send; `from_here` sees to the origin
+    )
+    CSRFProtect(app)
+
+
 def check_change() -> None:
     """Refuse (403) another site and, for whatever changes something, a missing token."""
     changes = request.method not in {"GET", "HEAD", "OPTIONS"}
     if (changes or request.path.startswith("/api/")) and not from_here(request):
         abort(403, "another site may not use this page")
-    if changes and not _holds_token(request):
-        abort(403, "the page is out of date; load it again")
+    if changes and request.endpoint:
+        _check_token()
 
 
 def from_here(asked: Request) -> bool:
@@ -59,10 +70,8 @@ def from_here(asked: Request) -> bool:
 
 
 def token() -> str:
-    """The secret of this browser session, made when there is none; it must come back in TOKEN_HEADER or TOKEN_FIELD."""
-    if "token" not in session:
-        session["token"] = secrets.token_urlsafe(32)
-    return str(session["token"])
+    """What must come back in TOKEN_HEADER or TOKEN_FIELD: signed, and good for this browser's session alone."""
+    return str(generate_csrf())
 
 
 def add_headers(response: Response) -> Response:
@@ -74,6 +83,8 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def _holds_token(asked: Request) -> bool:
-    expected, given = session.get("token", ""), asked.headers.get(TOKEN_HEADER) or asked.form.get(TOKEN_FIELD, "")
-    return bool(expected) and hmac.compare_digest(expected.encode(), given.encode())
+def _check_token() -> None:
+    try:
+        current_app.extensions["csrf"].protect()
+    except CSRFError:
+        abort(403, "the page is out of date; load it again")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from getpass import getpass
 from pathlib import Path
 
 from device import __version__
@@ -88,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_library(commands)
     _add_spotify(commands)
     _add_taste(commands)
+    _add_account(commands)
     _add_simulate(commands)
     return parser
 
@@ -133,6 +135,19 @@ def _add_taste(commands) -> None:  # type: ignore[no-untyped-def]
     _command(actions, "export", _taste_export, "all of it, as JSON")
     forget = _command(actions, "forget", _taste_forget, "erase a listener's reactions and labelled moments")
     forget.add_argument("name", metavar="NAME", help=f"of the listener; {ROOM} for whoever was here, or {EVERYONE}")
+
+
+def _add_account(commands) -> None:  # type: ignore[no-untyped-def]
+    about = "who may use the page; works while Attune runs"
+    account = commands.add_parser("account", help=about, description=about)
+    actions = account.add_subparsers(metavar="ACTION", required=True)
+    _command(actions, "list", _account_list, "everybody, with what they may do")
+    for action, function, help_text in (
+        ("password", _account_password, "give somebody another password, and sign them out everywhere"),
+        ("owner", _account_owner, "make somebody an owner; the first one is a new account"),
+        ("remove", _account_remove, "erase an account, and what it taught Attune"),
+    ):
+        _command(actions, action, function, help_text).add_argument("name", metavar="NAME", help="user name")
 
 
 def _add_simulate(commands) -> None:  # type: ignore[no-untyped-def]
@@ -341,6 +356,30 @@ def _taste_forget(config: Config, arguments: argparse.Namespace) -> int:
     from device.cli.taste import forget
 
     return forget(config, arguments.name, sys.stdout)
+
+
+def _account_list(config: Config, arguments: argparse.Namespace) -> int:
+    from device.cli.account import show
+
+    return show(config, sys.stdout)
+
+
+def _account_password(config: Config, arguments: argparse.Namespace) -> int:
+    from device.cli.account import password
+
+    return password(config, arguments.name, getpass, sys.stdout)
+
+
+def _account_owner(config: Config, arguments: argparse.Namespace) -> int:
+    from device.cli.account import owner
+
+    return owner(config, arguments.name, getpass, sys.stdout)
+
+
+def _account_remove(config: Config, arguments: argparse.Namespace) -> int:
+    from device.cli.account import remove
+
+    return remove(config, arguments.name, sys.stdout)
 
 
 def _simulate_listeners(config: Config, arguments: argparse.Namespace) -> int:

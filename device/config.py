@@ -224,6 +224,8 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
     """Further names under which browsers reach the page, beside the machine's own and its addresses."""
     enabled: bool = True
     """Whether there is a page."""
+    registration: bool = False
+    """Whether people may make themselves accounts without an invitation."""
 
 
 class Store(Struct, frozen=True, forbid_unknown_fields=True):

@@ -172,6 +172,7 @@ CHANGEABLE: Final[Mapping[str, Changeable]] = MappingProxyType(
         "mqtt.device": _of("mqtt"),
         "mqtt.embedded": _of("mqtt"),
         "mqtt.estimates": _of("mqtt"),
+        "web.registration": _SELF,
         "store.keep_days": _SELF,
     }
 )

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from functools import partial
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
+from companion_web.accounts import Accounts
+from device.store import Store
 from tests import mosquitto
 from tests.mosquitto import free_port
+from tests.web.rooms import PASSWORD
 
 ROOT = Path(__file__).parent.parent
 MEDIA = ROOT / "tests" / "media"
@@ -100,6 +108,7 @@ class Daemon(Process):
         self, folder: Path, settings: str = "", *, demo: bool = True, mqtt: str = "", state: Path | None = None
     ) -> None:
         self.web_port = free_port()
+        self.home = f"http://127.0.0.1:{self.web_port}"
         self.state = state or folder / "state"
         path = folder / "config.toml"
         path.write_text(
@@ -109,7 +118,28 @@ class Daemon(Process):
         command = [sys.executable, "-m", "device", "run", "--config", str(path), *(["--demo"] if demo else [])]
         super().__init__(command, folder / "attune.log")
 
+    @cached_property
+    def browser(self) -> urllib.request.OpenerDirector:
+        """One in which the owner is signed in, who is made where there is none."""
+        with Store(f"sqlite:///{self.state}/attune.db", 30) as store:
+            accounts = Accounts(store, time.monotonic, lambda: datetime.now(UTC))
+            if not accounts.has_owner():
+                accounts.create_owner("owner", PASSWORD)
+        opened = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        with opened.open(f"{self.home}/login", timeout=10) as shown:
+            token = re.search(r'name="token" value="([^"]+)"', shown.read().decode())
+        assert token
+        fields = {"token": token.group(1), "name": "owner", "password": PASSWORD}
+        opened.open(f"{self.home}/login", urlencode(fields).encode(), timeout=10).close()
+        return opened
+
     def page(self) -> dict[str, Any]:
-        """What the page reads."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}/api/state", timeout=5) as answer:
+        """What the page reads, for the owner."""
+        with self.browser.open(f"{self.home}/api/state", timeout=5) as answer:
             return dict(json.load(answer))
+
+    def refusal(self) -> str:
+        """Why the page tells nobody anything."""
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{self.home}/api/state", timeout=15)
+        return str(json.load(refused.value)["error"])

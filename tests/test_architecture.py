@@ -131,7 +131,7 @@ CLOCK_READERS = (
     *("device.clock", "device.sensors", "device.pipeline", "device.appliance", "device.players"),
     *("device.mqtt", "device.broker", "device.health", "device.store", "device.spotify"),
     *("device.player.mpd", "device.player.spotify", "device.music.upkeep", "device.music.scan", "device.music.covers"),
-    *("device.cli.judge", "device.__main__", "companion_web.connections"),
+    *("device.cli.judge", "device.cli.account", "device.__main__", "companion_web.connections"),
 )
 """Threads at the edges, which wait with limits or stamp what they sense; the pure core gets the time in messages."""
 

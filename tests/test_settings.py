@@ -41,6 +41,7 @@ GOOD = {
     "mqtt.device": "kitchen",
     "mqtt.embedded": "off",
     "mqtt.estimates": "on",
+    "web.registration": "on",
     "store.keep_days": "7",
 }
 """One value that each setting takes, other than its default; of the rows of a table, one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import http.cookiejar
 import json
 import re
 import time
@@ -61,19 +60,18 @@ class House:
 
     def __init__(self, daemon: Daemon) -> None:
         self.daemon = daemon
-        self.home = f"http://127.0.0.1:{daemon.web_port}"
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        self.home = daemon.home
         self._said = 0
 
     def get(self, path: str) -> str:
-        with self._opener.open(f"{self.home}{path}", timeout=20) as answer:
+        with self.daemon.browser.open(f"{self.home}{path}", timeout=20) as answer:
             return str(answer.read().decode())
 
     def press(self, action: str, **fields: str) -> str:
         """Send a form of Spotify's page."""
         token = re.search(r'name="token" value="([^"]+)"', self.get("/spotify")).group(1)
         data = urlencode({"token": token, **fields}).encode()
-        with self._opener.open(f"{self.home}/spotify/{action}", data, timeout=30) as answer:
+        with self.daemon.browser.open(f"{self.home}/spotify/{action}", data, timeout=30) as answer:
             return str(answer.read().decode())
 
     def connect(self) -> str:
@@ -87,7 +85,7 @@ class House:
         self._said += 1
         body = json.dumps({"kind": "say", "value": words}).encode()
         headers = {"Content-Type": "application/json", "X-Attune-Token": token}
-        self._opener.open(urllib.request.Request(f"{self.home}/api/command", body, headers), timeout=5).close()
+        self.daemon.browser.open(urllib.request.Request(f"{self.home}/api/command", body, headers), timeout=5).close()
 
     def health(self, part: str = "spotify") -> str:
         found = self.daemon.page()["health"].get(part)

@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
+
+from companion_web.doors import Door
+from tests.web.rooms import cookie_as
+
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -51,6 +56,13 @@ def chromium(profile: Path) -> Iterator[Any]:
         yield browser
     finally:
         browser.quit()
+
+
+def sign_in(browser: Any, address: str, app: Flask, role: Door = "owner") -> None:
+    """Give the browser the cookie of somebody of that role, for the page that is served there."""
+    browser.get(f"{address}/login")
+    name, value = cookie_as(app, role)
+    browser.add_cookie({"name": name, "value": value, "path": "/"})
 
 
 def be_phone(browser: Any, width: int = 390, height: int = 844, scale: float = 2.0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,11 +11,11 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from companion_web import Room
 from companion_web.accounts import Accounts
-from companion_web.app import ACCOUNTS
-from companion_web.doors import Door
+from companion_web.doors import ACCOUNTS, Door
 from companion_web.passwords import Passwords
 from device.board import Board
 from device.config import Config
@@ -37,7 +38,7 @@ def room_in(folder: Path, **parts: Any) -> Iterator[Room]:
             "put": lambda message: None,
             "clock": lambda: SEEN_AT,
             "utc": lambda: NOW,
-            "config": Config,
+            "config": lambda: Config(state=str(folder)),
             "store": store,
         }
         given |= parts
@@ -46,15 +47,39 @@ def room_in(folder: Path, **parts: Any) -> Iterator[Room]:
 
 
 def client_as(app: Flask, role: Door) -> FlaskClient:
-    """A browser in which somebody of that role is signed in, beside an owner; "anyone" is signed in nowhere."""
+    """A browser in which who has that name and role is signed in, beside an owner; "anyone" is not."""
     accounts: Accounts = app.extensions[ACCOUNTS]
     if not accounts.has_owner():
         accounts.create_owner("owner", PASSWORD)
     client = app.test_client()
-    if role == "anyone":
-        return client
-    account = next((known for known in accounts.all() if known.name == role), None)
-    token = accounts.begin(account or accounts.register(role, PASSWORD, role=role), "a test")
-    with client.session_transaction(base_url=HOME) as session:
-        session["_user_id"] = token
+    if role != "anyone":
+        if role not in {account.name for account in accounts.all()}:
+            accounts.register(role, PASSWORD, role=role)
+        sign_in(client, role)
     return client
+
+
+def cookie_as(app: Flask, role: Door) -> tuple[str, str]:
+    """Name and value of the cookie by which a real browser is signed in as somebody of that role."""
+    name = app.config["SESSION_COOKIE_NAME"]
+    cookie = client_as(app, role).get_cookie(name, "127.0.0.1")
+    assert cookie
+    return name, cookie.value
+
+
+def sign_in(client: FlaskClient, name: str, password: str = PASSWORD, **fields: str) -> TestResponse:
+    """What the page answers to a name and a password."""
+    return send(client, "/login", name=name, password=password, **fields)
+
+
+def send(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    """The answer to a form, sent as a browser sends it from our own page."""
+    return client.post(path, base_url=HOME, data={"token": token_of(client), **fields}, headers={"Origin": HOME})
+
+
+def token_of(client: FlaskClient) -> str:
+    """The token that a page shows to this browser."""
+    shown = client.get("/account", base_url=HOME, headers={"Accept": "text/html"}, follow_redirects=True).text
+    found = re.search(r'name="attune-token" content="([^"]+)"', shown)
+    assert found
+    return found.group(1)

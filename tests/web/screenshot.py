@@ -11,7 +11,7 @@ from typing import Any
 from companion_web import create_app, serve
 from device.board import Board
 from tests.web import evening
-from tests.web.chromium import be_desktop, be_phone, chromium, prefer
+from tests.web.chromium import be_desktop, be_phone, chromium, prefer, sign_in
 from tests.web.rooms import room_in
 
 SEEN_AT = evening.HAPPY.at + 190.0
@@ -48,10 +48,12 @@ def main(target: Path, scheme: str = "light", form: str = "phone") -> None:
     for event in evening.events():
         board.offer(event)
     with tempfile.TemporaryDirectory() as folder, room_in(Path(folder), board=board) as room:
-        server = serve(create_app(room), "127.0.0.1", 0)
+        app = create_app(room)
+        server = serve(app, "127.0.0.1", 0)
         with chromium(Path(folder) / "profile") as browser:
             be_phone(browser, scale=1.25) if form == "phone" else be_desktop(browser)
             prefer(browser, color_scheme=scheme, reduced_motion="reduce")
+            sign_in(browser, server.address, app)
             target.write_bytes(smaller(picture(browser, server.address, ".say" if form == "phone" else "body")))
         server.stop()
 

@@ -16,7 +16,7 @@ from companion_web.accounts import CACHE_S, IDLE, INVITED, LIFETIME, SEEN_EVERY,
 from companion_web.passwords import BusyError, Passwords
 from companion_web.throttle import FREE
 from device.signals import AttuneError
-from device.store import Store
+from device.store import Store, StoreError
 from device.store.accounts import MOST_ACCOUNTS, MOST_SESSIONS, Account, find_account
 
 NOW = datetime(2026, 11, 20, 19, 30, tzinfo=UTC)
@@ -343,6 +343,27 @@ def test_what_is_asked_meanwhile_does_not_outlive_a_sign_out(
     monkeypatch.setattr(store, "ask", slow)
     accounts.who(token)
     assert accounts.who(token) is None
+
+
+def test_who_was_known_before_the_store_failed_stays_known(
+    accounts: Accounts, store: Store, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = accounts.register("anna", SECRET)
+    known, other = accounts.begin(anna, "a phone"), accounts.begin(anna, "a laptop")
+    accounts.who(known)
+
+    def fail(job: object) -> None:
+        raise StoreError("the disk is full; free some space")
+
+    monkeypatch.setattr(store, "ask", fail)
+    time.passes(timedelta(hours=1))
+    assert accounts.who(known) == anna
+    with pytest.raises(StoreError):
+        accounts.who(other)
+    with pytest.raises(StoreError):
+        accounts.end(known)
+    with pytest.raises(StoreError):
+        accounts.who(known)
 
 
 def test_an_account_has_so_many_sessions(accounts: Accounts, time: Time) -> None:

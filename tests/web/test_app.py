@@ -18,7 +18,7 @@ from companion_web.app import MOST_STREAMS, STREAMS
 from device.board import Board
 from device.signals import Command, Message, Mood
 from tests.web import evening
-from tests.web.rooms import HOME, room_in
+from tests.web.rooms import HOME, client_as, room_in
 
 Maker = Callable[[Board, Callable[[Message], None]], Flask]
 
@@ -49,7 +49,7 @@ def app(make: Maker, board: Board, taken: list[Command]) -> Flask:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+    return client_as(app, "owner")
 
 
 def get(client: FlaskClient, path: str, **headers: str) -> TestResponse:
@@ -85,7 +85,7 @@ def test_health_answers(client: FlaskClient, board: Board) -> None:
 def test_a_button_becomes_a_command(client: FlaskClient, taken: list[Command]) -> None:
     assert post(client, {"kind": "camera", "value": "off"}).status_code == 200
     assert post(client, {"kind": "say", "value": "What a day"}).json == {"ok": True}
-    assert taken == [Command(50.0, "camera", "off"), Command(51.0, "say", "What a day")]
+    assert taken == [Command(50.0, "camera", "off", "owner"), Command(51.0, "say", "What a day", "owner")]
 
 
 def test_words_are_not_on_the_board(client: FlaskClient) -> None:
@@ -97,7 +97,7 @@ def test_a_full_inbox_asks_to_come_back(make: Maker, board: Board) -> None:
     def full(command: Command) -> None:
         raise OverflowError("1000 messages wait for the brain; try again later")
 
-    answer = post(make(board, full).test_client(), {"kind": "next"})
+    answer = post(client_as(make(board, full), "owner"), {"kind": "next"})
     assert answer.status_code == 503
     assert "try again" in answer.json["error"]
     assert answer.headers["Retry-After"]
@@ -143,7 +143,7 @@ def test_other_addresses_are_told_in_json(client: FlaskClient, path: str, status
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "[::1]:8765", "LOCALHOST:80", "192.168.1.5:8765"])
 def test_names_of_this_machine_are_answered(client: FlaskClient, host: str) -> None:
-    assert client.get("/", base_url=HOME, headers={"Host": host}).status_code == 200
+    assert client.get("/healthz", base_url=HOME, headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -185,20 +185,20 @@ def test_other_sites_press_nothing(client: FlaskClient, taken: list[Command], he
 
 
 def test_the_token_of_another_session_is_refused(app: Flask, client: FlaskClient, taken: list[Command]) -> None:
-    answer = post(client, {"kind": "next"}, X_Attune_Token=token_of(app.test_client()))
+    answer = post(client, {"kind": "next"}, X_Attune_Token=token_of(client_as(app, "owner")))
     assert (answer.status_code, taken) == (403, [])
 
 
 def test_without_a_session_no_token_is_right(app: Flask, taken: list[Command]) -> None:
     headers = {"X-Attune-Token": "", "Content-Type": "application/json"}
     answer = app.test_client().post("/api/command", base_url=HOME, data=b'{"kind": "next"}', headers=headers)
-    assert (answer.status_code, taken) == (403, [])
+    assert (answer.status_code, taken) == (401, [])
 
 
 def test_a_page_that_outlived_a_restart_gets_a_new_token(make: Maker, board: Board, client: FlaskClient) -> None:
     taken: list[Command] = []
     stale = token_of(client)
-    later = make(board, taken.append).test_client()
+    later = client_as(make(board, taken.append), "owner")
     assert post(later, {"kind": "next"}, X_Attune_Token=stale).status_code == 403
     token = get(later, "/api/token", Sec_Fetch_Site="same-origin").json["token"]
     assert post(later, {"kind": "next"}, X_Attune_Token=token).status_code == 200
@@ -226,7 +226,7 @@ def test_every_answer_has_the_safe_headers(client: FlaskClient, path: str) -> No
 def test_the_session_cookie_is_kept_from_scripts_and_other_sites(client: FlaskClient) -> None:
     cookie = get(client, "/").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
+    assert "SameSite=Lax" in cookie
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_holds_no_inline_code(client: FlaskClient) -> None:

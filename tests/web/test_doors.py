@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from companion_web import create_app
 from companion_web.doors import LARGEST_BODY, add_page
-from tests.web.rooms import HOME, room_in
+from tests.web.rooms import HOME, client_as, room_in, token_of
 
 LARGE = 900_000
 """Bytes; Werkzeug alone would put as many into a file."""
@@ -36,16 +36,13 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    client = app.test_client()
-    with client.session_transaction(base_url=HOME) as session:
-        session["token"] = "right"
-    return client
+    return client_as(app, "owner")
 
 
 def post_file(client: FlaskClient, path: str, size: int) -> tuple[int, str]:
     """Posts by hand, as the client would itself put so large a form into a file."""
     head = 'Content-Disposition: form-data; name="{}"{}\r\n\r\n'
-    parts = [(head.format("token", "")).encode() + b"right"]
+    parts = [(head.format("token", "")).encode() + token_of(client).encode()]
     parts += [head.format("file", '; filename="picture.jpg"').encode() + b"x" * size]
     body = b"".join(b"--cut\r\n" + part + b"\r\n" for part in parts) + b"--cut--\r\n"
     answer = client.post(path, base_url=HOME, data=body, content_type="multipart/form-data; boundary=cut")
@@ -62,5 +59,5 @@ def test_what_is_larger_than_its_route_takes_is_refused(client: FlaskClient) -> 
 
 
 def test_a_form_of_a_route_without_files_is_taken(client: FlaskClient) -> None:
-    answer = client.post("/small", base_url=HOME, data={"token": "right", "words": "x" * 7_000})
+    answer = client.post("/small", base_url=HOME, data={"token": token_of(client), "words": "x" * 7_000})
     assert (answer.status_code, answer.text) == (200, "7000")

@@ -17,7 +17,7 @@ from companion_web import Server, create_app, serve
 from companion_web.app import MOST_STREAMS, STREAMS
 from device.signals import Command, Feeling, Health, Mood, PlayerState, Queue, Track
 from tests.web import evening
-from tests.web.chromium import be_desktop, be_phone, chromium, missing, prefer
+from tests.web.chromium import be_desktop, be_phone, chromium, missing, prefer, sign_in
 from tests.web.rooms import room_in
 
 LIMIT_S = 30.0
@@ -124,6 +124,7 @@ def click(browser: Any, selector: str) -> None:
 
 
 def open_page(browser: Any, room: Room, how: str = "stream") -> None:
+    sign_in(browser, room.server.address, room.app)
     browser.get(room.server.address)
     until(lambda: link(browser) == how)
 

@@ -17,7 +17,7 @@ from companion_web.app import MOST_STREAMS
 from companion_web.tls import Identity
 from device.board import Board
 from device.signals import AttuneError, Mood
-from tests.web.rooms import room_in
+from tests.web.rooms import cookie_as, room_in
 
 
 @pytest.fixture
@@ -38,10 +38,18 @@ def server(app: Flask) -> Iterator[Server]:
     server.stop()
 
 
-def ask(server: Server, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+@pytest.fixture
+def signed_in(app: Flask) -> dict[str, str]:
+    """Headers of somebody who is signed in."""
+    return {"Cookie": "=".join(cookie_as(app, "owner"))}
+
+
+def ask(
+    server: Server, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -68,9 +76,9 @@ def test_a_huge_body_is_refused_unread(server: Server) -> None:
         assert b" 413 " in peer.recv(4096)
 
 
-def test_a_stream_reaches_the_client_as_it_happens(server: Server, board: Board) -> None:
+def test_a_stream_reaches_the_client_as_it_happens(server: Server, board: Board, signed_in: dict[str, str]) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", "/api/events")
+    connection.request("GET", "/api/events", headers=signed_in)
     answer = connection.getresponse()
     assert answer.readline() == b"event: state\n"
     assert json.loads(answer.readline().removeprefix(b"data: "))["mood"] is None
@@ -81,37 +89,38 @@ def test_a_stream_reaches_the_client_as_it_happens(server: Server, board: Board)
     connection.close()
 
 
-def stream(server: Server) -> http.client.HTTPConnection:
+def stream(server: Server, signed_in: dict[str, str]) -> http.client.HTTPConnection:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", "/api/events")
+    connection.request("GET", "/api/events", headers=signed_in)
     assert connection.getresponse().readline() == b"event: state\n"
     return connection
 
 
-def test_full_streams_leave_the_rest_of_the_page_alone(server: Server) -> None:
-    held = [stream(server) for _ in range(MOST_STREAMS)]
-    assert ask(server, "GET", "/api/events")[0] == 503
-    assert {ask(server, "GET", path)[0] for path in ("/", "/api/state", "/healthz", "/static/now.js")} == {200}
+def test_full_streams_leave_the_rest_of_the_page_alone(server: Server, signed_in: dict[str, str]) -> None:
+    held = [stream(server, signed_in) for _ in range(MOST_STREAMS)]
+    assert ask(server, "GET", "/api/events", headers=signed_in)[0] == 503
+    paths = ("/", "/api/state", "/healthz", "/static/now.js")
+    assert {ask(server, "GET", path, headers=signed_in)[0] for path in paths} == {200}
     for connection in held:
         connection.close()
 
 
-def test_a_page_that_goes_away_gives_its_stream_back(server: Server, board: Board) -> None:
-    for connection in [stream(server) for _ in range(MOST_STREAMS)]:
+def test_a_page_that_goes_away_gives_its_stream_back(server: Server, board: Board, signed_in: dict[str, str]) -> None:
+    for connection in [stream(server, signed_in) for _ in range(MOST_STREAMS)]:
         connection.close()
     for turn in range(300):  # a write to a closed socket fails at the second try, as TCP has it
         board.offer(Mood(float(turn), "sad"))
         board.wait(board.version, 0.1)
-        if ask(server, "HEAD", "/api/events")[0] == 200:
+        if ask(server, "HEAD", "/api/events", headers=signed_in)[0] == 200:
             return
     raise AssertionError("the places of closed pages were not given back")
 
 
-def test_stop_ends_streams_and_threads_and_may_be_repeated(app: Flask) -> None:
+def test_stop_ends_streams_and_threads_and_may_be_repeated(app: Flask, signed_in: dict[str, str]) -> None:
     before = threading.active_count()
     server = serve(app, "127.0.0.1", 0)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", "/api/events")
+    connection.request("GET", "/api/events", headers=signed_in)
     answer = connection.getresponse()
     answer.readline()
     server.stop()

@@ -16,10 +16,9 @@ from companion_web import create_app, serve
 from device.spotify import Session
 from tests.fakes.spotify import CLIENT_ID, Clock, SpotifyServer, State, standing
 from tests.spotify.house import agree, session
-from tests.web.chromium import chromium, missing
-from tests.web.rooms import room_in
+from tests.web.chromium import chromium, missing, sign_in
+from tests.web.rooms import HOME, client_as, room_in
 
-HOME = "http://127.0.0.1:8765"
 BOUNCE = Path(__file__).parents[2] / "provisioning" / "spotify-bounce.html"
 
 
@@ -47,7 +46,7 @@ def app(made: Session, tmp_path: Path) -> Iterator[Flask]:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+    return client_as(app, "owner")
 
 
 def press(client: FlaskClient, action: str, **fields: str) -> TestResponse:
@@ -130,6 +129,7 @@ def test_a_browser_that_runs_no_script_connects_an_account(app: Flask, tmp_path:
     try:
         with chromium(tmp_path / "profile") as browser:
             browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+            sign_in(browser, page.address, app)
             browser.get(f"{page.address}/spotify")
             browser.find_element("id", "client_id").send_keys(CLIENT_ID)
             browser.find_element("css selector", "form[action$=begin] button").click()
@@ -168,4 +168,4 @@ def test_an_https_bounce_page_is_a_redirect_like_any_other(server: SpotifyServer
 
 def test_without_spotify_there_is_no_such_page(tmp_path: Path) -> None:
     with room_in(tmp_path) as room:
-        assert create_app(room).test_client().get("/spotify", base_url=HOME).status_code == 404
+        assert client_as(create_app(room), "owner").get("/spotify", base_url=HOME).status_code == 404

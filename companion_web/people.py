@@ -1,0 +1,237 @@
+"""One's own account, and for owners the people of this Attune: who may do what, and who comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, cast, get_args
+
+import segno
+from flask import Blueprint, Response, request, session, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response as Answer
+
+from companion_web.accounts import INVITED, RESETTING, AccountError
+from companion_web.doors import add_page
+from companion_web.language import gettext as _
+from companion_web.language import ngettext
+from companion_web.login import enter, field, new_password, refused, signed_in
+from companion_web.pages import go, page
+from companion_web.passwords import LONGEST, SHORTEST, BusyError
+from companion_web.room import Room
+from device.signals import ROOM, Command, CommandKind
+from device.store.accounts import Role
+
+REGISTRATION: Final = "web.registration"
+"""The setting whether people may make accounts without an invitation."""
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What the routes of one's own account answer."""
+
+    room: Room
+
+    def account(self) -> Response:
+        return self._page()
+
+    def here(self) -> Answer:
+        """Be the one whose taste and calibration count."""
+        if not self._put("listener", signed_in().account.name):
+            return _busy("people.account")
+        return go("people.account", said=_("You are the one who listens now: likes and skips count as yours."))
+
+    def away(self) -> Answer:
+        """Be that no more; whoever else said so since stays it."""
+        if self._present() == signed_in().account.name and not self._put("listener", ROOM):
+            return _busy("people.account")
+        return go("people.account", said=_("The music is for everybody in the room again."))
+
+    def password(self) -> Response | Answer:
+        """Another password; signs out every other device, and this one gets a new session."""
+        accounts = self.room.accounts
+        try:
+            new = new_password()
+            proved = accounts.prove(signed_in().account.name, field("present"), request.remote_addr or "")
+            accounts.change_password(proved, new)
+            enter(accounts, proved)
+        except (AccountError, BusyError) as error:
+            return refused(self._page, error)
+        return go("people.account", said=_("The password is changed; all other devices are signed out."))
+
+    def others(self) -> Answer:
+        number = self.room.accounts.end_others(signed_in().account.name, signed_in().token)
+        told = ngettext("One other device is signed out.", "%(number)d other devices are signed out.", number)
+        return go("people.account", said=told % {"number": number})
+
+    def leave(self) -> Response | Answer:
+        """Remove one's account and all that it taught Attune."""
+        try:
+            account = self.room.accounts.prove(signed_in().account.name, field("present"), request.remote_addr or "")
+            self.room.accounts.remove(account.name)
+        except (AccountError, BusyError) as error:
+            return refused(self._page, error)
+        forget(self.room, account.name)
+        session.clear()
+        return go("login.login", said=_("Your account is gone, and all that Attune learned from it."))
+
+    def _page(self, **told: Any) -> Response:
+        user, now = signed_in(), self.room.utc()
+        sessions = [
+            (known.device, ago(now, known.seen), mine)
+            for known, mine in self.room.accounts.sessions(user.account.name, user.token)
+        ]
+        return page(
+            "account.html",
+            account=user.account,
+            sessions=sessions,
+            is_here=self._present() == user.account.name,
+            role_name=role_name,
+            least=SHORTEST,
+            most=LONGEST,
+            **told,
+        )
+
+    def _present(self) -> str:
+        return self.room.store.settings().get("listener", ROOM)
+
+    def _put(self, kind: CommandKind, value: str) -> bool:
+        return put(self.room, kind, value)
+
+
+@dataclass(frozen=True)
+class People:
+    """What the routes of the owners answer."""
+
+    room: Room
+
+    def people(self) -> Response:
+        return self._page()
+
+    def invite(self) -> Response:
+        """A link, shown once: the store keeps its hash alone."""
+        role = _role()
+        return self._page(link=_link(self.room.accounts.invite(role)), link_for=role_name(role), lasts=_days(INVITED))
+
+    def reset(self) -> Response | Answer:
+        """A link by which somebody who forgot their password gives themselves another."""
+        name = field("name")
+        return self._try(
+            lambda: self._page(link=_link(self.room.accounts.let_reset(name)), link_of=name, lasts=_days(RESETTING))
+        )
+
+    def role(self) -> Response | Answer:
+        name, role = field("name"), _role()
+
+        def change() -> Answer:
+            self.room.accounts.give_role(name, role)
+            return go("people.people", said=_("%(name)s: %(role)s") % {"name": name, "role": role_name(role)})
+
+        return self._try(change)
+
+    def remove(self) -> Response | Answer:
+        name = field("name")
+
+        def remove() -> Answer:
+            self.room.accounts.remove(name)
+            forget(self.room, name)
+            return go(
+                "people.people", said=_("%(name)s is removed, with all that Attune learned from them.") % {"name": name}
+            )
+
+        return self._try(remove)
+
+    def registration(self) -> Answer:
+        """Whether anybody in the network may make an account."""
+        is_open = field("open") == "on"
+        if not put(self.room, "set", f"{REGISTRATION}={'on' if is_open else 'off'}"):
+            return _busy("people.people")
+        return go("people.people", said=_("Anybody here may make an account.") if is_open else _("By invitation only."))
+
+    def _try(self, act: Callable[[], Response | Answer]) -> Response | Answer:
+        try:
+            return act()
+        except AccountError as error:
+            return refused(self._page, error)
+
+    def _page(self, **told: Any) -> Response:
+        return page(
+            "people.html",
+            people=self.room.accounts.all(),
+            me=signed_in().account.name,
+            roles=[(role, role_name(role)) for role in get_args(Role)],
+            role_name=role_name,
+            may_register=self.room.config().web.registration,
+            qr=qr,
+            **told,
+        )
+
+
+def section(room: Room) -> Blueprint:
+    """One's own account, for whoever has one, and everybody's for owners."""
+    mine, people, blueprint = Mine(room), People(room), Blueprint("people", __name__)
+    add_page(blueprint, "/account", mine.account, "guest")
+    for view in (mine.here, mine.away):
+        add_page(blueprint, f"/account/{view.__name__}", view, "listener", methods=["POST"])
+    for view in (mine.password, mine.others, mine.leave):
+        add_page(blueprint, f"/account/{view.__name__}", view, "guest", methods=["POST"])
+    add_page(blueprint, "/people", people.people, "owner")
+    for view in (people.invite, people.reset, people.role, people.remove, people.registration):
+        add_page(blueprint, f"/people/{view.__name__}", view, "owner", methods=["POST"])
+    return blueprint
+
+
+def put(room: Room, kind: CommandKind, value: str) -> bool:
+    """Ask the brain for something; False where too much waits already."""
+    try:
+        room.put(Command(room.clock(), kind, value))
+    except OverflowError:
+        return False
+    return True
+
+
+def forget(room: Room, name: str) -> None:
+    """Have the moments and reactions of somebody who is gone forgotten, in memory and on the disk."""
+    if not put(room, "forget", name):
+        room.store.forget(name)  # the brain follows with the next start
+
+
+def role_name(role: Role) -> str:
+    """What a person calls that role."""
+    return {"guest": _("guest"), "listener": _("listener"), "owner": _("owner")}[role]
+
+
+def ago(now: datetime, then: datetime) -> str:
+    """How long ago something was, as people say it."""
+    minutes = int((now - then) / timedelta(minutes=1))
+    if minutes < 10:
+        return _("now")
+    if minutes < 60:
+        return ngettext("%(number)d minute ago", "%(number)d minutes ago", minutes) % {"number": minutes}
+    if minutes < 24 * 60:
+        return ngettext("%(number)d hour ago", "%(number)d hours ago", minutes // 60) % {"number": minutes // 60}
+    days = minutes // (24 * 60)
+    return ngettext("%(number)d day ago", "%(number)d days ago", days) % {"number": days}
+
+
+def qr(text: str) -> Markup:
+    """A QR code as the elements of an SVG, without a width of its own."""
+    return Markup(segno.make(text, error="m", micro=False).svg_inline(border=0, omitsize=True))
+
+
+def _link(token: str) -> str:
+    return url_for("login.link", token=token, _external=True)
+
+
+def _days(lasts: timedelta) -> str:
+    return ngettext("one day", "%(number)d days", lasts.days) % {"number": lasts.days}
+
+
+def _role() -> Role:
+    given = field("role")
+    return cast(Role, given) if given in get_args(Role) else "guest"
+
+
+def _busy(endpoint: str) -> Answer:
+    return go(endpoint, failed=_("Too much waits already; try again in a moment."))
