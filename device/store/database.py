@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     event,
     exc,
+    func,
     insert,
     select,
     union,
@@ -104,6 +105,13 @@ class Database:
         """All of them, the oldest first."""
         with self.transaction() as connection:
             return [moment_of_row(row) for row in connection.execute(select(MOMENTS).order_by(MOMENTS.c.id))]
+
+    def count_moments(self, who: str) -> dict[tuple[str, str], int]:
+        """How many moments of a listener there are, by emotion and sense."""
+        labels = (MOMENTS.c.emotion, MOMENTS.c.modality)
+        counted = select(*labels, func.count().label("number")).where(MOMENTS.c.who == who).group_by(*labels)
+        with self.transaction(reads=True) as connection:
+            return {(row.emotion, row.modality): row.number for row in connection.execute(counted)}
 
     def change_moments(self, changes: Sequence[Moment | Label | str]) -> None:
         """Keep each moment, in place of the oldest where there are too many, and forget whom a name (or EVERYONE) is.

@@ -50,7 +50,7 @@ def chromium(profile: Path) -> Iterator[Any]:
     options.binary_location = shutil.which("chromium") or shutil.which("chromium-browser") or ""
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
         yield browser
