@@ -258,6 +258,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     store: Store = Store()
 
 
+_HARMLESS = (
+    msgspec.inspect.BoolType,
+    msgspec.inspect.IntType,
+    msgspec.inspect.FloatType,
+    msgspec.inspect.LiteralType,
+)
+"""Types of settings that can hold nothing private."""
+
+
 def load(path: Path | None) -> Config:
     """Settings from a TOML file over the defaults; None for the defaults. Raises ConfigError naming file and remedy."""
     if path is None:
@@ -338,6 +347,19 @@ def limits_of(key: str) -> tuple[float, float]:
     if least is None or kind.le is None:
         raise ConfigError(f"{key} has no limits")
     return least, kind.le
+
+
+def without_texts(config: Config) -> dict[str, str]:
+    """Every setting by its key, for a report: numbers, switches and words of a list as they are, texts as "set" or ""."""
+    told: dict[str, str] = {}
+    for key in _all_keys():
+        part, name, _ = _split(key)
+        struct = getattr(config, part)
+        value = getattr(struct, name) if name else struct
+        kind = msgspec.inspect.type_info(_type_of(type(struct), name, is_row=False)) if name else None
+        is_text = kind is None or not isinstance(kind, _HARMLESS)
+        told[key] = ("set" if value else "") if is_text else str(value)
+    return told
 
 
 def state_folder(config: Config) -> Path:
@@ -430,8 +452,8 @@ def _in_words(wanted: Any) -> str:
 
 def _split(key: str) -> tuple[str, str, str]:
     """Part, name and row ("" for none) of a key."""
-    part, name, *row = key.split(".")
-    return part, name, "".join(row)
+    part, name, row = (*key.split("."), "", "")[:3]
+    return part, name, row
 
 
 def _type_of(struct: type[Struct], name: str, is_row: bool) -> Any:

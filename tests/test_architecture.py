@@ -94,6 +94,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "device.files",
         "companion_web",
         "device.spotify",
+        "device.settings",
+        "device.inference.manifest",
     },
 }
 ROOTS = ("device.appliance", "device.players", "device.inline", "device.compose", "device.cli", "device.__main__")

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from device.compose import with_kept
-from device.config import Config, changed, convert, limits_of, text_of, with_changes
+from device.config import Config, changed, convert, limits_of, text_of, with_changes, without_texts
 from device.settings import CHANGEABLE, parts_of, shown, without_password
 from device.signals import ConfigError, Health, Setting
 
@@ -197,6 +197,14 @@ def test_numbers_have_limits_and_words_have_none() -> None:
     for key in ("music.player", "music.folder", "music.seed"):
         with pytest.raises(ConfigError, match=key):
             limits_of(key)
+
+
+def test_a_report_of_settings_holds_no_text() -> None:
+    told = without_texts(with_changes(Config(state="/home/ann"), GOOD))
+    assert (told["policy.dwell_s"], told["music.player"], told["mqtt.embedded"]) == ("12.5", "silent", "False")
+    texts = ("state", "camera.source", "mqtt.url", "music.folder", "music.genres", "policy.quiet_from", "web.names")
+    assert [told[key] for key in texts] == ["set", "set", "set", "set", "set", "set", ""]
+    assert not {"ann", "secret", "metal", "23:15"} & set(" ".join(told.values()).split())
 
 
 def test_a_change_names_the_parts_that_work_anew() -> None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from companion_web import Room, create_app
 from device.appliance import Appliance
 from device.commands import command
-from device.config import Camera, Config, Face, Microphone, Mqtt, Music, Policy, Web
+from device.config import Camera, Config, Face, Microphone, Mqtt, Music, Policy, Web, text_of
 from device.signals import Image
 from tests import mosquitto
 from tests.daemon import eventually
 from tests.fakes.mjpeg import MjpegServer
 from tests.fakes.pulse import SINK, PrivatePulse
 from tests.mosquitto import Mosquitto
+from tests.web.rooms import client_as, room_in
+from tests.web.test_settings import CHANGES, post
+from tests.web.test_settings import told as told_by
 
 LIMIT_S = 30.0
 
@@ -242,3 +248,35 @@ def test_the_brain_does_not_wait_for_a_part_that_takes_long(
         slowest = max(slowest, time.monotonic() - asked)
         time.sleep(0.5)
     assert slowest < 1.0
+
+
+def test_every_form_of_the_page_changes_the_running_appliance_and_lasts(
+    live: Callable[[], Living], tmp_path: Path
+) -> None:
+    wanted = {key: text for form in CHANGES.values() for key, text in form.items() if key != "mqtt.url"}
+    living = live()
+    with room_of(living, tmp_path) as room:
+        owner = client_as(create_app(room), "owner")
+        for group, form in CHANGES.items():
+            fields = {key: text for key, text in form.items() if key in wanted and key != "mqtt.embedded"}
+            answer = post(owner, f"/settings/{group}/save", **fields)
+            assert told_by(owner, answer) == "Saved."
+    for running in (living, live()):
+        assert {key: text_of(config_of(running), key) for key in wanted} == wanted
+
+
+@contextmanager
+def room_of(living: Living, folder: Path) -> Iterator[Room]:
+    """What the page of that appliance is given, with accounts of the test's own."""
+    appliance = living.appliance
+    assert appliance._store is not None
+    folder = folder / "accounts"
+    folder.mkdir()
+    with room_in(
+        folder,
+        board=appliance.board,
+        put=appliance._inbox.put,
+        clock=time.monotonic,
+        config=lambda: appliance._config,
+    ) as room:
+        yield replace(room, store=appliance._store)
