@@ -20,7 +20,9 @@ from companion_web.streams import Streams
 from device.config import state_folder
 from device.store import StoreError
 
-MOST_STREAMS = 4
+MOST_STREAMS = 8
+MOST_STREAMS_EACH = 2
+"""Of one account: a phone and a tablet; a third page asks from time to time."""
 STREAMS = "attune_streams"
 """Name under which `app.extensions` holds the streams, for the server to end them."""
 SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
@@ -44,7 +46,7 @@ def create_app(room: Room) -> Flask:
         SESSION_COOKIE_SECURE=web.https,
     )
     app.extensions[ACCOUNTS] = room.accounts
-    streams = app.extensions[STREAMS] = Streams(MOST_STREAMS)
+    streams = app.extensions[STREAMS] = Streams(MOST_STREAMS, MOST_STREAMS_EACH)
     speak(app)
     app.jinja_env.globals.update(
         csrf=_hidden_token, token=guard.token, visitor=visitor, has_page=app.view_functions.__contains__

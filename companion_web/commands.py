@@ -36,10 +36,20 @@ DOORS: Final[Mapping[CommandKind, Door]] = MappingProxyType(
 )
 """Who may give each command at least; a mute anybody may give, for nobody must ask to be left alone."""
 
+LATER: Final = "later"
+"""What the button "Not now" sends: a dislike of the track that its value names, and the next one."""
+
+
+def orders(body: Any, at: float, who: str = ROOM) -> list[Command]:
+    """The commands of a button; raises ValueError with one line for the person who pressed it."""
+    if isinstance(body, Mapping) and body.get("kind") == LATER:
+        return [parse({**body, "kind": "dislike"}, at, who), parse({"kind": "next"}, at, who)]
+    return [parse(body, at, who)]
+
 
 def parse(body: Any, at: float, who: str = ROOM) -> Command:
     """The command in `{"kind": ..., "value": ...}`; raises ValueError with one line for the person who pressed."""
-    if not isinstance(body, dict):
+    if not isinstance(body, Mapping):
         raise ValueError('send a JSON object such as {"kind": "next"}')
     value = body.get("value", "")
     if not isinstance(value, str | int) or isinstance(value, bool):

@@ -87,6 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "companion_web": {
         "device.signals",
         "device.commands",
+        "device.topics",
         "device.ports",
         "device.board",
         "device.store",

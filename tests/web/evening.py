@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device.signals import Decision, Event, Feeling, Health, Mood, PlayerState, Queue, Target, Track
+from device.signals import ROOM, Context, Decision, Event, Feeling, Health, Mood, PlayerState, Queue, Target, Track
 
 TRACK = Track("happy - Sunlit Kitchen.ogg", "Sunlit Kitchen", "Attune", "pop", ("happy",), 64.0, 0.8, 0.5)
 
@@ -33,7 +33,7 @@ PLAYING = PlayerState(101.0, "playing", TRACK, 40, "MPD on the sound card")
 def events() -> list[Event]:
     """A happy room of two with music that fits, and every part at work."""
     decision = Decision(100.5, HAPPY, Target("happy", 0.8, 0.5), "match", 40, "happy for 8 s")
-    queue = Queue(100.8, (TRACK,), "pop, dance for happy")
+    queue = Queue(100.8, (TRACK,), "pop or dance fits happy", context=Context(ROOM, "happy", "match"))
     return [*HEALTH, HAPPY, decision, queue, PLAYING]
 
 

@@ -46,25 +46,26 @@ def room_in(folder: Path, **parts: Any) -> Iterator[Room]:
         yield Room(**given)
 
 
-def client_as(app: Flask, role: Door) -> FlaskClient:
-    """A browser in which who has that name and role is signed in, beside an owner; "anyone" is not."""
+def client_as(app: Flask, role: Door, name: str = "") -> FlaskClient:
+    """A browser in which somebody of that role is signed in, called as it is, beside an owner; "anyone" is not."""
+    name = name or role
     accounts: Accounts = app.extensions[ACCOUNTS]
     if not accounts.has_owner():
         accounts.create_owner("owner", PASSWORD)
     client = app.test_client()
     if role != "anyone":
-        if role not in {account.name for account in accounts.all()}:
-            accounts.register(role, PASSWORD, role=role)
-        sign_in(client, role)
+        if name not in {account.name for account in accounts.all()}:
+            accounts.register(name, PASSWORD, role=role)
+        sign_in(client, name)
     return client
 
 
-def cookie_as(app: Flask, role: Door) -> tuple[str, str]:
+def cookie_as(app: Flask, role: Door, name: str = "") -> tuple[str, str]:
     """Name and value of the cookie by which a real browser is signed in as somebody of that role."""
-    name = app.config["SESSION_COOKIE_NAME"]
-    cookie = client_as(app, role).get_cookie(name, "127.0.0.1")
+    called = app.config["SESSION_COOKIE_NAME"]
+    cookie = client_as(app, role, name).get_cookie(called, "127.0.0.1")
     assert cookie
-    return name, cookie.value
+    return called, cookie.value
 
 
 def sign_in(client: FlaskClient, name: str, password: str = PASSWORD, **fields: str) -> TestResponse:

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from companion_web import Server, create_app, serve, tls
-from companion_web.app import MOST_STREAMS
+from companion_web.app import MOST_STREAMS, MOST_STREAMS_EACH
 from companion_web.tls import Identity
 from device.board import Board
 from device.signals import AttuneError, Mood
@@ -81,10 +81,10 @@ def test_a_stream_reaches_the_client_as_it_happens(server: Server, board: Board,
     connection.request("GET", "/api/events", headers=signed_in)
     answer = connection.getresponse()
     assert answer.readline() == b"event: state\n"
-    assert json.loads(answer.readline().removeprefix(b"data: "))["mood"] is None
+    assert json.loads(answer.readline().removeprefix(b"data: "))["mood"] == "starting"
     board.offer(Mood(1.0, "sad"))
     assert [answer.readline(), answer.readline()] == [b"\n", b"event: state\n"]
-    assert json.loads(answer.readline().removeprefix(b"data: "))["mood"]["emotion"] == "sad"
+    assert json.loads(answer.readline().removeprefix(b"data: "))["mood"] == "sad"
     answer.close()
     connection.close()
 
@@ -96,8 +96,17 @@ def stream(server: Server, signed_in: dict[str, str]) -> http.client.HTTPConnect
     return connection
 
 
-def test_full_streams_leave_the_rest_of_the_page_alone(server: Server, signed_in: dict[str, str]) -> None:
-    held = [stream(server, signed_in) for _ in range(MOST_STREAMS)]
+@pytest.fixture
+def crowd(app: Flask) -> list[dict[str, str]]:
+    """Headers of as many pages as may have a stream, of several people."""
+    people = [cookie_as(app, "guest", f"guest {number}") for number in range(MOST_STREAMS // MOST_STREAMS_EACH)]
+    return [{"Cookie": "=".join(cookie)} for cookie in people for _ in range(MOST_STREAMS_EACH)]
+
+
+def test_full_streams_leave_the_rest_of_the_page_alone(
+    server: Server, signed_in: dict[str, str], crowd: list[dict[str, str]]
+) -> None:
+    held = [stream(server, headers) for headers in crowd]
     assert ask(server, "GET", "/api/events", headers=signed_in)[0] == 503
     paths = ("/", "/api/state", "/healthz", "/static/now.js")
     assert {ask(server, "GET", path, headers=signed_in)[0] for path in paths} == {200}
@@ -105,8 +114,10 @@ def test_full_streams_leave_the_rest_of_the_page_alone(server: Server, signed_in
         connection.close()
 
 
-def test_a_page_that_goes_away_gives_its_stream_back(server: Server, board: Board, signed_in: dict[str, str]) -> None:
-    for connection in [stream(server, signed_in) for _ in range(MOST_STREAMS)]:
+def test_a_page_that_goes_away_gives_its_stream_back(
+    server: Server, board: Board, signed_in: dict[str, str], crowd: list[dict[str, str]]
+) -> None:
+    for connection in [stream(server, headers) for headers in crowd]:
         connection.close()
     for turn in range(300):  # a write to a closed socket fails at the second try, as TCP has it
         board.offer(Mood(float(turn), "sad"))
