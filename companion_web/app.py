@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Request, Response, jsonify, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from companion_web import admin, guard, login, now, people, settings, spotify
+from companion_web import admin, guard, login, music, now, people, settings, spotify
 from companion_web.addresses import own_names
 from companion_web.doors import ACCOUNTS, LARGEST_BODY, check_door, visitor
 from companion_web.language import speak
@@ -27,6 +27,7 @@ STREAMS = "attune_streams"
 """Name under which `app.extensions` holds the streams, for the server to end them."""
 SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
     settings.section,
+    music.section,
     spotify.section,
     admin.section,
     login.section,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, render_template, request
 
 from companion_web.doors import add_page
+from companion_web.language import gettext as _
 from companion_web.pages import page as show
 from companion_web.room import Room
 from device.signals import AttuneError
@@ -33,14 +34,14 @@ class Views:
     def finish(self) -> Response:
         """The address that they paste back."""
         try:
-            return self._page(said=f"connected: {self.session.finish(_field('pasted'))}")
+            return self._page(said=self._connected(_field("pasted")))
         except AttuneError as error:
             return self._page(failed=str(error))
 
     def back(self) -> str:
         """Where Spotify leads a browser on this machine: the state of the attempt, good once, lets nobody else in."""
         try:
-            said = f"connected: {self.session.finish(request.url)}"
+            said = self._connected(request.url)
         except AttuneError as error:
             said = str(error)
         return render_template("spotify_back.html", said=said)
@@ -53,13 +54,16 @@ class Views:
             return self._page(failed=str(error))
 
     def choose(self) -> Response:
-        return self._after(lambda: self.session.choose(_field("speaker")), "the speaker is chosen")
+        return self._after(lambda: self.session.choose(_field("speaker")), _("the speaker is chosen"))
 
     def wake(self) -> Response:
-        return self._after(self.session.wake, "it is tried again with the next music")
+        return self._after(self.session.wake, _("it is tried again with the next music"))
 
     def forget(self) -> Response:
-        return self._after(self.session.forget, "the account is forgotten")
+        return self._after(self.session.forget, _("the account is forgotten"))
+
+    def _connected(self, address: str) -> str:
+        return _("connected: %(account)s") % {"account": self.session.finish(address)}
 
     def _after(self, act: Callable[[], None], said: str) -> Response:
         try:

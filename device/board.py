@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from device.signals import EMOTIONS, Decision, Event, Health, Mood, PlayerState, Queue, Reaction, Setting
 
@@ -81,6 +81,12 @@ class Board:
         with self._changed:
             self._changed.wait_for(lambda: self._version != version, timeout_s)
             return self._version
+
+    def music(self) -> tuple[Queue | None, PlayerState | None]:
+        """The latest queue, and what the player told last."""
+        with self._changed:
+            queue, player = self._latest.get("queue"), self._latest.get("player")
+        return cast(Queue | None, queue), cast(PlayerState | None, player)
 
     def snapshot(self) -> dict[str, Any]:
         """All that the page shows, ready for JSON.

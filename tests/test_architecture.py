@@ -93,6 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "device.store",
         "device.config",
         "device.files",
+        "device.music.genres",
         "companion_web",
         "device.spotify",
         "device.settings",
