@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Request, Response, jsonify, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from companion_web import admin, guard, login, music, now, people, settings, spotify
+from companion_web import admin, guard, history, login, music, now, people, settings, spotify
 from companion_web.addresses import own_names
 from companion_web.doors import ACCOUNTS, LARGEST_BODY, check_door, visitor
 from companion_web.language import speak
@@ -29,6 +29,7 @@ SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
     settings.section,
     music.section,
     spotify.section,
+    history.section,
     admin.section,
     login.section,
     people.section,

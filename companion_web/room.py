@@ -21,11 +21,11 @@ from device.store.catalogue import Tracks
 class Room:
     """The parts that the page knows; None for one that this Attune does not have.
 
-    `put` takes what people do, for the brain, and raises OverflowError when too much waits; `clock` gives the monotonic
-    seconds that it is stamped with; `utc` the wall time; `config` the settings as they are now, with what people
-    changed; `tracks` opens the table of tracks, to be closed after use; `cameras` and `microphones` list what is there.
-    `lyrics` judges the words of a song; its answer may raise ModelError, and it itself OverflowError when too much
-    waits.
+    `put` takes what people do, for the brain, and raises OverflowError when too much waits; `clock` gives the
+    monotonic seconds that it is stamped with; `utc` the wall time; `zone` the name of the room's time zone;
+    `config` the settings as they are now, with what people changed; `tracks` opens the table of tracks, to be
+    closed after use; `cameras` and `microphones` list what is there. `lyrics` judges the words of a song; its
+    answer may raise ModelError, and it itself OverflowError when too much waits.
     """
 
     board: Board
@@ -43,6 +43,7 @@ class Room:
     editing: Editing | None = None
     lyrics: Callable[[str], Future[JudgedLyrics]] | None = None
     spotify: Session | None = None
+    zone: Callable[[], str] = lambda: "UTC"
     cameras: Callable[[], Sequence[Device]] = tuple
     microphones: Callable[[], Sequence[Device]] = tuple
     vitals: Callable[[], Vitals] | None = None

@@ -316,6 +316,7 @@ class Appliance:
             editing=Editor(url),
             lyrics=self._start_lyrics(),
             spotify=self._spotify,
+            zone=lambda: tick().zone,
             cameras=cameras,
             microphones=microphones,
             vitals=self._vitals,

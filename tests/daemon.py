@@ -101,6 +101,26 @@ class Broker(mosquitto.Mosquitto):
         mosquitto.publish(self.port, topic, payload.encode())
 
 
+def owners_browser(home: str, state: Path) -> urllib.request.OpenerDirector:
+    """A browser in which the owner is signed in, who is made where there is none."""
+    with Store(f"sqlite:///{state}/attune.db", 30) as store:
+        accounts = Accounts(store, time.monotonic, lambda: datetime.now(UTC))
+        if not accounts.has_owner():
+            accounts.create_owner("owner", PASSWORD)
+    opened = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+    send_form(opened, f"{home}/login", name="owner", password=PASSWORD)
+    return opened
+
+
+def send_form(browser: urllib.request.OpenerDirector, address: str, shown_at: str = "", **fields: str) -> str:
+    """What the page answers to a form, with the token of the page that shows it."""
+    with browser.open(shown_at or address, timeout=10) as shown:
+        token = re.search(r'name="token" value="([^"]+)"', shown.read().decode())
+    assert token
+    with browser.open(address, urlencode({"token": token.group(1), **fields}).encode(), timeout=30) as answer:
+        return str(answer.read().decode())
+
+
 class Daemon(Process):
     """`attune run` on settings of its own; every test that starts one ends it."""
 
@@ -121,17 +141,7 @@ class Daemon(Process):
     @cached_property
     def browser(self) -> urllib.request.OpenerDirector:
         """One in which the owner is signed in, who is made where there is none."""
-        with Store(f"sqlite:///{self.state}/attune.db", 30) as store:
-            accounts = Accounts(store, time.monotonic, lambda: datetime.now(UTC))
-            if not accounts.has_owner():
-                accounts.create_owner("owner", PASSWORD)
-        opened = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-        with opened.open(f"{self.home}/login", timeout=10) as shown:
-            token = re.search(r'name="token" value="([^"]+)"', shown.read().decode())
-        assert token
-        fields = {"token": token.group(1), "name": "owner", "password": PASSWORD}
-        opened.open(f"{self.home}/login", urlencode(fields).encode(), timeout=10).close()
-        return opened
+        return owners_browser(self.home, self.state)
 
     def page(self) -> dict[str, Any]:
         """What the page reads, for the owner."""
