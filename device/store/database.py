@@ -351,9 +351,14 @@ def settings_in(file: Path) -> dict[str, str]:
 
 
 def _create_private(file: Path) -> None:
-    """Nobody but us may read moods; the log beside the file inherits its mode."""
+    """Nobody but us may read moods; the log beside the file inherits its mode.
+
+    A file that is there is not opened: closing it again would take away the locks that this process has on it by its
+    other connections (POSIX), and another program that closes the database would delete the log beneath them.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _engine(url: URL) -> Engine:

@@ -121,3 +121,21 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_postgresql_would_take_the_tables(table: object) -> None:
     """Only compiled: no PostgreSQL server runs here."""
     assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=postgresql.dialect()))  # type: ignore[arg-type]
+
+
+def test_what_another_program_closes_stays_open_here(tmp_path: Path) -> None:
+    """Of two connections in one process, the opening of the second must not cost the first its locks on the file."""
+    address = f"sqlite:///{tmp_path}/a.db"
+    first, second = Database(address), Database(address)
+    code = f"from device.store.database import Database; print(Database({address!r}).settings())"
+
+    def another_program() -> str:
+        return subprocess.run(
+            [sys.executable, "-c", code], check=True, timeout=60, stdout=subprocess.PIPE
+        ).stdout.decode()
+
+    assert another_program() == "{}\n"
+    first.keep("run", [], {"camera": "off"})
+    assert another_program() == "{'camera': 'off'}\n"
+    second.close()
+    first.close()
