@@ -26,12 +26,13 @@ async function send(path, body, headers, ms) {
   return fetch(path, { method: 'POST', headers: { ...headers, 'X-Attune-Token': csrf() }, body, signal: limit(ms) });
 }
 
-/** The answer to a post of a FormData or of an object as JSON; once more with a new token after a restart of Attune. */
+/** The answer to a post of a FormData or of an object as JSON; once more with a new token after somebody signed in elsewhere here. */
 export async function post(path, data, ms = ANSWER_MS) {
   const isForm = data instanceof FormData;
   const body = isForm ? data : JSON.stringify(data);
   const headers = isForm ? {} : { 'Content-Type': 'application/json' };
   const answer = await send(path, body, headers, ms);
+  if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   if (answer.status !== 403) return answer;
   const fresh = await fetch('/api/token', { cache: 'no-store', signal: limit(ms) });
   if (!fresh.ok) return answer;

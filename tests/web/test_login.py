@@ -345,7 +345,8 @@ def test_attack_a_forged_cookie_is_nobody(app: Flask, room: Room) -> None:
     forged = create_app(replace(room, config=lambda: Config(state=f"{room.config().state}/elsewhere")))
     assert may_enter(client)
     assert not may_enter(with_cookie(forged, cookie_of(client)))
-    for value in ("", "x", cookie_of(client)[:-1] + "x", "eyJfdXNlcl9pZCI6Im93bmVyIn0.aSA.x"):
+    content, _, signature = cookie_of(client).rpartition(".")
+    for value in ("", "x", f"{content}.{signature[::-1]}", "eyJfdXNlcl9pZCI6Im93bmVyIn0.aSA.x"):
         assert not may_enter(with_cookie(app, value))
     with client.session_transaction(base_url=HOME) as session:
         session["_user_id"] = "owner"

@@ -157,7 +157,7 @@ def test_how_long_ago_something_was_is_said_as_people_say_it(minutes: int, told:
 def test_owners_see_who_may_come_in(app: Flask) -> None:
     client_as(app, "guest")
     shown = get(client_as(app, "owner"), "/people").text
-    assert re.findall(r"<strong>(\w+)</strong>", shown) == ["owner", "guest"]
+    assert re.findall(r'class="who">(\w+)<', shown) == ["owner", "guest"]
 
 
 def test_an_invitation_is_shown_once_with_its_picture(app: Flask, room: Room) -> None:
