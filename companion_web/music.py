@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from typing import Any, Final, TypeVar, get_args
 from flask import Blueprint, Response, jsonify, render_template, request
 from werkzeug.wrappers import Response as Answer
 
+from companion_web.changes import ask, ask_for
 from companion_web.doors import add_page, visitor
 from companion_web.language import gettext as _
 from companion_web.pages import go
 from companion_web.pages import page as show
 from companion_web.room import Room
 from device.commands import command
-from device.config import changed
 from device.music.genres import genres_for
 from device.ports import Found
-from device.signals import EMOTIONS, GENERAL, ROOM, Aim, AttuneError, CommandKind, Emotion, Queue, Track
+from device.signals import EMOTIONS, GENERAL, ROOM, Aim, AttuneError, ConfigError, Emotion, Queue, Track
 
 T = TypeVar("T")
 
@@ -32,8 +32,6 @@ LONGEST: Final = 100
 """Signs that are searched."""
 ANSWER_S: Final = 4.0
 """Seconds that a page waits for an answer; a search takes 1.5 where Spotify is slow, and some milliseconds else."""
-TURNS, TURN_S = 20, 0.05
-"""Looks, and seconds between them, for a change to be taken before the page shows it."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,12 @@ class Views:
 
     def save(self) -> Answer:
         """Keep what is queued as a playlist of the player's."""
-        name = str(_given().get("name", ""))
-        return self._ordered([("save", name)], "music.page", _("“%(name)s” is being saved") % {"name": name.strip()})
+        try:
+            order = command(self.room.clock(), "save", str(_given().get("name", "")), visitor().name or ROOM)
+            self.room.put(order)
+        except (ValueError, OverflowError) as error:
+            return _told("music.page", failed=str(error))
+        return _told("music.page", said=_("“%(name)s” is being saved") % {"name": order.value})
 
     def _searched(self, words: str) -> tuple[Found | None, str]:
         if not words:
@@ -123,10 +125,13 @@ class Views:
 
     def strategies(self) -> Answer:
         """Set the strategy for all moods and that of single ones, as far as they are others than now."""
-        given, now = _given(), self._strategies()
-        changes = {name: str(given[name]) for name in now if given.get(name, now[name]) != now[name]}
-        orders: list[Order] = [("strategy", f"{name} {aim}".removeprefix("all ")) for name, aim in changes.items()]
-        return self._ordered(orders, "music.moods", _("kept"), self._strategies)
+        given = _given()
+        for name, now in self._strategies().items():
+            aim = str(given.get(name, now))
+            order, key = (aim, "strategy") if name == "all" else (f"{name} {aim}", f"strategy.{name}")
+            if aim != now and (failed := ask(self.room, "strategy", order, key, aim)):
+                return _told("music.moods", failed=failed)
+        return _told("music.moods", said=_("kept"))
 
     def genres(self) -> Answer:
         """Set the genres of moods, as far as they are others than now; those of `reset` are the usual ones again."""
@@ -136,12 +141,10 @@ class Views:
         if reset := given.get("reset"):
             texts = {emotion: "" for emotion in EMOTIONS if reset in (emotion, "all")}
         try:
-            for emotion, text in texts.items():
-                changed(self.room.config(), f"music.genres.{emotion}", text)
-        except AttuneError as error:
-            return _told("music.moods", failed=str(error))
-        orders: list[Order] = [("set", f"music.genres.{emotion}={text}") for emotion, text in texts.items()]
-        return self._ordered(orders, "music.moods", _("kept"), self._genres)
+            failed = ask_for(self.room, {f"music.genres.{emotion}": text for emotion, text in texts.items()})
+        except ConfigError as error:
+            failed = str(error)
+        return _told("music.moods", failed=failed) if failed else _told("music.moods", said=_("kept"))
 
     def _strategies(self) -> dict[str, str]:
         policy = self.room.config().policy
@@ -150,25 +153,6 @@ class Views:
     def _genres(self) -> dict[Emotion, str]:
         chosen = self.room.config().music.genres
         return {emotion: ", ".join(genres_for(emotion, chosen)) for emotion in EMOTIONS}
-
-    def _ordered(
-        self, orders: Sequence[Order], endpoint: str, said: str, state: Callable[[], object] | None = None
-    ) -> Answer:
-        """Give orders to the brain, and wait a little until they have changed a state that the page shows."""
-        before = state() if state else None
-        try:
-            for order in [command(self.room.clock(), kind, value, visitor().name or ROOM) for kind, value in orders]:
-                self.room.put(order)
-        except (ValueError, OverflowError) as error:
-            return _told(endpoint, failed=str(error))
-        for _turn in range(TURNS if orders and state else 0):
-            if state and state() != before:
-                break
-            self.room.board.wait(self.room.board.version, TURN_S)
-        return _told(endpoint, said=said)
-
-
-Order = tuple[CommandKind, str]
 
 
 def section(room: Room) -> Blueprint:

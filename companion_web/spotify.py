@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, render_template, request
 
+from companion_web.changes import ask_for
 from companion_web.doors import add_page
 from companion_web.language import gettext as _
 from companion_web.pages import page as show
@@ -19,6 +20,7 @@ from device.spotify import Session
 class Views:
     """What the routes answer; what fails is said on the page."""
 
+    room: Room
     session: Session
 
     def page(self) -> Response:
@@ -59,6 +61,11 @@ class Views:
     def wake(self) -> Response:
         return self._after(self.session.wake, _("it is tried again with the next music"))
 
+    def use(self) -> Response:
+        """Have Spotify be the player."""
+        failed = ask_for(self.room, {"music.player": "spotify"})
+        return self._page(said="" if failed else _("Spotify is the player now"), failed=failed)
+
     def forget(self) -> Response:
         return self._after(self.session.forget, _("the account is forgotten"))
 
@@ -73,7 +80,8 @@ class Views:
         return self._page(said=said)
 
     def _page(self, said: str = "", failed: str = "", link: str = "", names: Sequence[str] | None = None) -> Response:
-        return show("spotify.html", said=said, failed=failed, status=self.session.status(), link=link, names=names)
+        status, is_used = self.session.status(), self.room.config().music.player == "spotify"
+        return show("spotify.html", said=said, failed=failed, status=status, is_used=is_used, link=link, names=names)
 
 
 def section(room: Room) -> Blueprint:
@@ -81,10 +89,10 @@ def section(room: Room) -> Blueprint:
     blueprint = Blueprint("spotify", __name__, url_prefix="/spotify")
     if room.spotify is None:
         return blueprint
-    views = Views(room.spotify)
+    views = Views(room, room.spotify)
     add_page(blueprint, "", views.page, "owner")
     add_page(blueprint, "/back", views.back, "anyone")
-    for view in (views.begin, views.finish, views.speakers, views.choose, views.wake, views.forget):
+    for view in (views.begin, views.finish, views.speakers, views.choose, views.wake, views.use, views.forget):
         add_page(blueprint, f"/{view.__name__}", view, "owner", methods=["POST"])
     return blueprint
 

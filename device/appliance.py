@@ -42,12 +42,12 @@ from device.judge import JudgeDesk
 from device.link import Link
 from device.music.catalogue import keys_of
 from device.music.covers import Covers
-from device.music.desk import MusicDesk, Stock
+from device.music.desk import MusicDesk
 from device.music.dj import Dj
 from device.music.editing import Editor
 from device.music.genres import genres_for
 from device.music.lyrics import LyricsPath, open_lyrics
-from device.music.sources import Sources
+from device.music.sources import Sources, Stock, uses_spotify
 from device.music.taste import Taste
 from device.music.taste_tree import TreeError
 from device.music.upkeep import keep_up
@@ -171,6 +171,7 @@ class Appliance:
             "camera": self._start_camera,
             "microphone": self._start_microphone,
             "library": self._start_library,
+            "spotify": self._start_spotify,
             "player": self._start_player,
         }
         recorded = {"camera", "microphone"} if self._demo else set()
@@ -231,11 +232,10 @@ class Appliance:
 
         music, url = settings(), database_url(self._config)
         rng = random.Random(music.seed or None)
-        if music.player == "spotify":
-            self._start_spotify()
+        self._start_spotify()
         taste = self._taste = Taste(lambda emotion: genres_for(emotion, settings().genres), music.seed or None)
-        stock = Stock(url, settings, lambda: rules_of(self._config)[0], taste, session=self._spotify)
-        sources = Sources(url, rng, stock.session, stock.today)
+        stock = Stock(url, settings, lambda: rules_of(self._config)[0], taste, self._spotify)
+        sources = Sources(stock, rng)
         dj = Dj(sources.all, settings, rng, taste, stock.heard)
         covers = self._covers = Covers(music_folder(self._config), partial(fetch_picture, self._config.spotify))
         self._sinks += [dj, taste, covers]
@@ -258,8 +258,15 @@ class Appliance:
         self._work("player", self._play)
 
     def _start_spotify(self) -> None:
+        """There is always a session, so that an account can be connected first; it is used where it is the player."""
         settings, state = self._config.spotify, state_folder(self._config)
-        self._spotify = session = Session(settings, state, _utc)
+        session = self._spotify = self._spotify or Session(settings, state, _utc)
+        session.settings = settings
+        was_used = self._end("spotify", "spotify receiver")
+        if not uses_spotify(self._config.music):
+            if was_used:
+                self._tell(Health(time.monotonic(), "spotify", "works", "not used: another player is chosen"))
+            return
         self._work("spotify", watch(session, self._tell))
         if settings.receiver == "auto" and address_of(settings):
             self._work("spotify receiver", receive(settings, state / "go-librespot"))
@@ -375,7 +382,8 @@ class Appliance:
         return hear
 
     def _play(self, worker: Worker) -> None:
-        player, note = open_player(self._config, self._spotify, self._inbox.put, self._decide_again)
+        session = self._spotify if uses_spotify(self._config.music) else None
+        player, note = open_player(self._config, session, self._inbox.put, self._decide_again)
         worker.works(note)
         obeyed = True
         try:
@@ -502,7 +510,8 @@ class Appliance:
         self._workers = [*self._workers, worker]  # never the list that the watchdog walks
         worker.start()
 
-    def _end(self, *names: str) -> None:
+    def _end(self, *names: str) -> bool:
+        """Whether there were such workers, which have ended then."""
         ending = [worker for worker in self._workers if worker.name in names]
         for worker in ending:
             worker.stop()
@@ -510,6 +519,7 @@ class Appliance:
         if late:
             log.warning("did not end in time: %s", ", ".join(late))
         self._workers = [worker for worker in self._workers if worker not in ending]
+        return bool(ending)
 
     def _vitals(self) -> Vitals:
         strain = look(THERMAL, throttled_bits())

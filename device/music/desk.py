@@ -6,21 +6,18 @@ import contextlib
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, TypeVar
 
-from device.config import Music
 from device.music.catalogue import keys_of, player_of
 from device.music.dj import Dj
 from device.music.genres import words as words_of
-from device.music.heard import Memory
-from device.music.sources import Sources
-from device.music.spotify import LONGEST_NAME, Today
+from device.music.sources import Sources, Stock
+from device.music.spotify import LONGEST_NAME
 from device.pipeline import Body, Desk, Worker, attend
-from device.policy import Policy, Rules
-from device.ports import Found, Taste
+from device.policy import Policy
+from device.ports import Found
 from device.signals import EMOTIONS, AttuneError, Mood, Queue, Track
-from device.spotify import Session
 from device.store import StoreError
 from device.store.catalogue import Tracks
 
@@ -35,22 +32,6 @@ T = TypeVar("T")
 Answer = TypeVar("Answer", Queue, Found)
 
 
-@dataclass(frozen=True)
-class Stock:
-    """What suggestions rest on: the same as the music that follows the mood, whose memory they read and never change.
-
-    `url` is that of the database; `settings` and `rules` give those of now; with a `session` Spotify's tracks count.
-    """
-
-    url: str
-    settings: Callable[[], Music]
-    rules: Callable[[], Rules]
-    taste: Taste | None = None
-    heard: Memory = field(default_factory=Memory)
-    session: Session | None = None
-    today: Today = field(default_factory=Today)
-
-
 class MusicDesk:
     """`ports.MusicDesk`: two threads answer, so that nobody who looks into the catalogue waits for Spotify.
 
@@ -61,7 +42,7 @@ class MusicDesk:
         self._note = note
         self._shelf: Desk[Shelf] = Desk(QUESTIONS)
         self._adviser: Desk[Adviser] = Desk(QUESTIONS)
-        self._asks_spotify = stock.session is not None
+        self._stock = stock
         self.bodies: dict[str, Body] = {
             "music desk": _attending(lambda: Shelf(stock), self._shelf),
             "suggestions": _attending(lambda: Adviser(stock), self._adviser),
@@ -71,7 +52,7 @@ class MusicDesk:
         return self._adviser.ask(lambda adviser: self._noted(adviser.suggest(mood, who)))
 
     def search(self, words: str, limit: int) -> Future[Found]:
-        theirs = self._adviser.ask(lambda adviser: adviser.search(words)) if self._asks_spotify else None
+        theirs = self._adviser.ask(lambda adviser: adviser.search(words)) if self._stock.plays_spotify else None
         return self._shelf.ask(lambda shelf: self._noted(shelf.search(words, limit, theirs)))
 
     def find(self, uris: Sequence[str]) -> Future[list[Track]]:
@@ -87,13 +68,12 @@ class Shelf:
 
     def __init__(self, stock: Stock) -> None:
         self._stock = stock
-        self._players = ("local", "spotify") if stock.session else ("local",)
         self._tracks: Tracks | None = None
 
     def search(self, words: str, limit: int, theirs: Future[tuple[Track, ...]] | None = None) -> Found:
         """What the catalogue has, and what of `theirs` comes in time. Raises StoreError."""
         words = words[:LONGEST_NAME]
-        entries = self._asked(lambda tracks: tracks.named(words, MOST_NAMED, self._players))
+        entries = self._asked(lambda tracks: tracks.named(words, MOST_NAMED, self._players()))
         ours = sorted((_playable(entry.track) for entry in entries), key=lambda track: _rank(track, words))
         spotify, missing = _awaited(theirs) if theirs else ((), "")
         found = {track.uri: track for track in (*ours[: max(0, limit - len(spotify))], *spotify)}
@@ -102,9 +82,12 @@ class Shelf:
     def find(self, uris: Sequence[str]) -> list[Track]:
         """In the order of `uris`, without those that nobody knows or plays. Raises StoreError."""
         entries = self._asked(lambda tracks: tracks.get(uris))
-        ours = {uri: _playable(entry.track) for uri, entry in entries.items() if player_of(entry) in self._players}
-        known = self._stock.today.tracks() | ours
+        ours = {uri: _playable(entry.track) for uri, entry in entries.items() if player_of(entry) in self._players()}
+        known = (self._stock.today.tracks() if self._stock.plays_spotify else {}) | ours
         return [known[uri] for uri in uris if uri in known]
+
+    def _players(self) -> tuple[str, ...]:
+        return ("local", "spotify") if self._stock.plays_spotify else ("local",)
 
     def close(self) -> None:
         """Give the database back; may be called more than once."""
@@ -129,7 +112,7 @@ class Adviser:
     def __init__(self, stock: Stock) -> None:
         rng = random.Random(stock.settings().seed or None)
         self._rules = stock.rules
-        self._sources = Sources(stock.url, rng, stock.session, stock.today)
+        self._sources = Sources(stock, rng)
         self._dj = Dj(self._sources.all, stock.settings, rng, stock.taste, stock.heard)
 
     def suggest(self, mood: Mood, who: str) -> Queue:

@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from device.config import Music
 from device.music.catalogue import BROKEN, LISTED, keys_of, placed
 from device.music.choose import Heard
-from device.music.desk import SPOTIFY_S, MusicDesk, Shelf, Stock
+from device.music.desk import SPOTIFY_S, MusicDesk, Shelf
 from device.music.dj import Dj
 from device.music.places import of_tags
-from device.music.sources import Sources
-from device.music.spotify import Today
+from device.music.sources import Sources, Stock
 from device.pipeline import Worker
 from device.policy import Policy, Rules
 from device.ports import Found
@@ -64,7 +63,8 @@ def url(tmp_path: Path) -> str:
 
 
 def stock(url: str, seed: int = 7, **parts: Any) -> Stock:
-    return Stock(url, lambda: Music(seed=seed), parts.pop("rules", Rules), **parts)
+    music = Music(seed=seed, player="spotify" if "session" in parts else "auto")
+    return Stock(url, lambda: music, parts.pop("rules", Rules), **parts)
 
 
 @contextmanager
@@ -109,12 +109,11 @@ def uris(found: Found) -> list[str]:
 def test_a_suggestion_is_what_would_be_queued_with_the_same_seed_and_memory(emotion: Emotion, url: str) -> None:
     rules = Rules("lift", strategies={"angry": "calm"})
     shared = stock(url, rules=lambda: rules)
-    sources = Sources(url, random.Random(7), None, Today())
     with opened(shared) as desk:
         suggested = desk.suggest(mood(emotion), "anna").result(LIMIT_S)
         assert shared.heard.at(100.0, None) == Heard({}, [])
     rng = random.Random(7)
-    sources = Sources(url, rng, None, Today())
+    sources = Sources(shared, rng)
     (queue,) = Dj(sources.all, shared.settings, rng, heard=shared.heard)(Policy(rules).decision(mood(emotion)))
     sources.close()
     assert suggested.tracks == queue.tracks != ()

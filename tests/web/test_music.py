@@ -28,13 +28,15 @@ from device.compose import make_brain, obey, rules_of, with_kept
 from device.config import Config, Music, Policy
 from device.context import context_of
 from device.music.catalogue import keys_of, placed
-from device.music.desk import SPOTIFY_S, MusicDesk, Stock
+from device.music.desk import SPOTIFY_S, MusicDesk
 from device.music.places import of_tags
+from device.music.sources import Stock
 from device.pipeline import Worker
 from device.player.silent import SilentPlayer
 from device.ports import Player
 from device.signals import EMOTIONS, Control, Decision, Estimate, Mood, Queue, Setting, Track
 from device.spotify import Session
+from device.store import Store
 from device.store.catalogue import Entry, Tracks
 from tests.fakes.spotify import Clock, SpotifyServer, State, standing
 from tests.fakes.spotify.catalogue import made_up
@@ -63,8 +65,10 @@ class House:
 
     def __init__(self, folder: Path, session: Session | None = None) -> None:
         self.now = 100.0
-        self.given = msgspec.structs.replace(GIVEN, state=str(folder))
+        music = msgspec.structs.replace(GIVEN.music, player="spotify" if session else "auto")
+        self.given = msgspec.structs.replace(GIVEN, state=str(folder), music=music)
         self.kept: dict[str, str] = {}
+        self.store: Store | None = None
         self.board = Board()
         self.decisions: list[Decision] = []
         self._news: deque[Any] = deque()
@@ -109,7 +113,8 @@ class House:
                 obey(self.player, out)
             return
         self.board.offer(out)
-        if isinstance(out, Setting):
+        if isinstance(out, Setting) and self.store:
+            self.store.offer(out)
             self.kept[out.key] = out.value
         if isinstance(out, Decision):
             self.decisions.append(out)
@@ -126,6 +131,7 @@ def living(folder: Path, session: Session | None = None) -> Iterator[tuple[House
     parts = {"board": house.board, "put": house.put, "clock": lambda: house.now, "config": house.config}
     try:
         with room_in(folder, **parts, music=house.desk, spotify=session) as room:
+            house.store = room.store
             yield house, create_app(room)
     finally:
         for worker in workers:

@@ -110,7 +110,7 @@ def test_an_account_is_forgotten(client: FlaskClient, made: Session) -> None:
     assert made.status().account == ""
 
 
-@pytest.mark.parametrize("action", ["begin", "finish", "speakers", "choose", "wake", "forget"])
+@pytest.mark.parametrize("action", ["begin", "finish", "speakers", "choose", "wake", "use", "forget"])
 def test_another_site_presses_nothing(action: str, client: FlaskClient, made: Session) -> None:
     client.get("/spotify", base_url=HOME)
     fields = {"client_id": CLIENT_ID, "speaker": "Theirs"}
