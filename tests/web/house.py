@@ -18,10 +18,11 @@ from device.config import Config, Music
 from device.judge import JudgeDesk
 from device.music.catalogue import keys_of, placed
 from device.music.covers import Covers
-from device.music.desk import MusicDesk, Stock
+from device.music.desk import MusicDesk
 from device.music.editing import Editor
 from device.music.lyrics import open_lyrics
 from device.music.places import of_tags
+from device.music.sources import Stock
 from device.pipeline import Body, Desk, Worker, attend
 from device.ports import Device, Vitals
 from device.preview import Preview
