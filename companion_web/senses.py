@@ -80,7 +80,7 @@ class Views:
         try:
             failed = ask_for(self.room, changes)
         except ConfigError as error:
-            return self._page(failed=str(error).partition(": ")[2])
+            return self._page(str(error).partition(": ")[2], sense)
         return go("settings.senses", failed=failed, said="" if failed else _("Saved."))
 
     def picture(self) -> Response:
@@ -113,7 +113,7 @@ class Views:
         except TimeoutError:
             abort(409, _("No picture came."))
 
-    def _page(self, failed: str = "") -> Response:
+    def _page(self, failed: str = "", opened: str = "") -> Response:
         return page(
             "settings_senses.html",
             failed=failed,
@@ -122,6 +122,8 @@ class Views:
             names={"camera": _("Camera"), "microphone": _("Microphone")},
             choices={sense: self._choices(sense) for sense in SENSES},
             told=partial(told, now=self.room.utc()),
+            mutes=(("off 15", _("15 minutes")), ("off 60", _("an hour")), ("off", _("until I say"))),
+            opened=opened,
             looks="look" in request.args,
             has_preview=self.room.preview is not None,
         )

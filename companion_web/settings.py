@@ -42,6 +42,11 @@ class Item:
     step: str = "1"
 
     @property
+    def is_short(self) -> bool:
+        """Whether two of them have room beside each other on a phone."""
+        return self.kind in ("number", "time")
+
+    @property
     def limits(self) -> tuple[float, float]:
         """The least and the most of a number."""
         return limits_of(self.key)
@@ -83,11 +88,11 @@ class Views:
         )
 
     def group(self, name: str) -> Response:
-        return self._form(groups()[name])
+        return self._form(_group(name))
 
     def save(self, name: str) -> Answer:
         """Take a form: all of it or, where one setting cannot be, nothing."""
-        group, config = groups()[name], self.room.config()
+        group, config = _group(name), self.room.config()
         asked = {item.key: item.given() for item in group.items if item.kind != "secret" or item.given()}
         asked |= _sensitivity(request.form.get("sensitivity", "")) if name == "mood" else {}
         changes = {key: text for key, text in asked.items() if text != text_of(config, key)}
@@ -137,10 +142,9 @@ class Views:
 def section(room: Room) -> Blueprint:
     """The pages under /settings."""
     blueprint, views = Blueprint("settings", __name__, url_prefix="/settings"), Views(room)
-    names = ",".join(_GROUPS)
     add_page(blueprint, "", views.page, "guest")
-    add_page(blueprint, f"/<any({names}):name>", views.group, "owner")
-    add_page(blueprint, f"/<any({names}):name>/save", views.save, "owner", methods=("POST",))
+    add_page(blueprint, "/<name>", views.group, "owner")
+    add_page(blueprint, "/<name>/save", views.save, "owner", methods=("POST",))
     add_page(blueprint, "/language", views.language, "anyone")
     add_page(blueprint, "/language/choose", views.choose_language, "anyone", methods=("POST",))
     senses.add_to(blueprint, room)
@@ -148,7 +152,6 @@ def section(room: Room) -> Blueprint:
     return blueprint
 
 
-_GROUPS: Final = ("mood", "changes", "player", "home")
 _SENSITIVITY_KEYS: Final = ["fusion.least_confidence", "fusion.least_margin"]
 
 
@@ -156,6 +159,10 @@ def groups() -> dict[str, Group]:
     """The forms by name, in the language of this answer."""
     found = (_mood(), _changes(), _player(), _home())
     return {group.name: group for group in found}
+
+
+def _group(name: str) -> Group:
+    return groups().get(name) or abort(404, _("There are no such settings."))
 
 
 def _summaries(config: Config) -> dict[str, str]:
@@ -204,8 +211,8 @@ def _mood() -> Group:
         _("How a mood is read"),
         _("Which senses count, and how sure Attune must be before it names a mood."),
         (
-            Item("fusion.hold_s", _("Seconds that another mood must lead"), step="any"),
-            Item("face.most", _("Faces that are followed at most")),
+            Item("fusion.hold_s", _("Another mood leads, in seconds"), step="any"),
+            Item("face.most", _("Faces at most")),
             Item("voice.threshold", _("How clear speech must be"), _("0 hears a whisper, 1 nothing."), step="any"),
         ),
     )
@@ -217,8 +224,8 @@ def _changes() -> Group:
         _("When the music changes"),
         _("Attune waits until a mood lasts, leaves the music alone for a while, and lets you sleep."),
         (
-            Item("policy.dwell_s", _("Seconds that a mood must last"), step="any"),
-            Item("policy.cooldown_s", _("Seconds between two changes"), step="any"),
+            Item("policy.dwell_s", _("A mood lasts, in seconds"), step="any"),
+            Item("policy.cooldown_s", _("Between changes, in seconds"), step="any"),
             Item("policy.quiet_from", _("Quiet from"), kind="time"),
             Item("policy.quiet_until", _("Quiet until"), _("Equal times are no quiet hours."), kind="time"),
         ),
@@ -240,9 +247,9 @@ def _player() -> Group:
         (
             Item("music.player", _("Plays on"), kind="choice", options=_players()),
             Item("music.output", _("Sound output of this box"), kind="choice", options=outputs),
-            Item("music.quietest_pct", _("Never quieter than, in percent")),
-            Item("music.loudest_pct", _("Never louder than, in percent")),
-            Item("music.crossfade_s", _("Seconds of crossfade")),
+            Item("music.quietest_pct", _("Quietest, in percent")),
+            Item("music.loudest_pct", _("Loudest, in percent")),
+            Item("music.crossfade_s", _("Crossfade, in seconds")),
             Item("music.replay_gain", _("Even loudness"), kind="choice", options=gains),
             Item("music.queue_length", _("Tracks at a time")),
             Item("music.folder", _("Folder of music"), _("In /media, /mnt or /srv; empty for Attune's own."), "text"),

@@ -296,10 +296,10 @@ def test_an_unchanged_form_changes_nothing(owner: FlaskClient, mind: Mind) -> No
 @pytest.mark.parametrize(
     ("group", "key", "value", "why"),
     [
-        ("changes", "policy.dwell_s", "-1", "Seconds that a mood must last: must be a number from 0 to 86,400"),
+        ("changes", "policy.dwell_s", "-1", "A mood lasts, in seconds: must be a number from 0 to 86,400"),
         ("changes", "policy.dwell_s", "<script>", "must be a number from 0 to 86,400"),
         ("changes", "policy.quiet_from", "25:00", "Quiet from: must be a time of day, such as 22:30"),
-        ("player", "music.loudest_pct", "1e3", "Never louder than, in percent: must be a whole number from 0 to 100"),
+        ("player", "music.loudest_pct", "1e3", "Loudest, in percent: must be a whole number from 0 to 100"),
         ("player", "music.quietest_pct", "100000000000000000000", "must be a whole number from 0 to 100"),
         ("player", "music.player", "rm -rf /", "Plays on: must be one of auto, mpd, spotify, silent"),
         ("player", "music.folder", "/etc", "Folder of music: a folder of music lies in /media, /mnt, /srv"),
@@ -308,7 +308,7 @@ def test_an_unchanged_form_changes_nothing(owner: FlaskClient, mind: Mind) -> No
         ("player", "music.mpd_address", "/run/mpd.sock", "an address is host:port"),
         ("home", "mqtt.url", "file:///etc/passwd", "Broker: a broker's address is mqtt://"),
         ("home", "mqtt.device", "../#", "1 to 32 small letters"),
-        ("mood", "face.most", "0", "Faces that are followed at most: must be a whole number from 1 to 5"),
+        ("mood", "face.most", "0", "Faces at most: must be a whole number from 1 to 5"),
         ("mood", "fusion.hold_s", "nan", "must be a number from 0 to 86,400"),
         ("mood", "fusion.hold_s", "1\u202e2", "signs that nobody can see"),
         ("mood", "fusion.hold_s", "9" * 600, "a setting may have 500 characters"),
