@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Request, Response, jsonify, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from companion_web import admin, guard, history, login, music, now, people, settings, spotify
+from companion_web import admin, first_start, guard, history, login, music, notice, now, people, settings, spotify
 from companion_web.addresses import own_names
 from companion_web.doors import ACCOUNTS, LARGEST_BODY, check_door, visitor
 from companion_web.language import speak
@@ -33,6 +33,8 @@ SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
     admin.section,
     login.section,
     people.section,
+    first_start.section,
+    notice.section,
 )
 """The rooms of the page beside the first one, each in a module of its own."""
 

@@ -21,8 +21,10 @@ ACCOUNTS: Final = "attune_accounts"
 """Name under which `app.extensions` holds the accounts, for the doors to know who asks."""
 START: Final = "first_start"
 """The section that makes the first owner."""
+NOTICE: Final = "notice"
+"""The section that tells people what is sensed."""
 _BEFORE: Final = ("static", "now.healthz")
-"""Endpoints that answer while there is no owner."""
+"""Endpoints that answer while there is no owner, beside these sections."""
 _DOORS: Final = "attune_doors"
 _BODIES: Final = "attune_bodies"
 
@@ -81,10 +83,9 @@ def check_door() -> Answer | None:
     """
     if request.endpoint is None:
         return None  # no such page, which is told
-    start = f"{START}.page"
-    is_before = request.endpoint in _BEFORE or request.blueprint == START
-    if not is_before and not _accounts().has_owner() and start in current_app.view_functions:
-        return _lead(start, "set this Attune up first: open its page in a browser")
+    is_before = request.endpoint in _BEFORE or request.blueprint in (START, NOTICE)
+    if not is_before and not _accounts().has_owner():
+        return _lead(f"{START}.page", "set this Attune up first: open its page in a browser")
     door = doors_of(current_app).get(request.endpoint)
     request.max_content_length = bodies_of(current_app).get(request.endpoint, LARGEST_BODY)
     if door == "anyone" or (door is not None and visitor().may(door)):

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast, get_args
 
-import segno
 from flask import Blueprint, Response, request, session, url_for
-from markupsafe import Markup
 from werkzeug.wrappers import Response as Answer
 
 from companion_web.accounts import INVITED, RESETTING, AccountError
+from companion_web.codes import qr
 from companion_web.doors import add_page
 from companion_web.language import gettext as _
 from companion_web.language import ngettext
@@ -213,11 +212,6 @@ def ago(now: datetime, then: datetime) -> str:
         return ngettext("%(number)d hour ago", "%(number)d hours ago", minutes // 60) % {"number": minutes // 60}
     days = minutes // (24 * 60)
     return ngettext("%(number)d day ago", "%(number)d days ago", days) % {"number": days}
-
-
-def qr(text: str) -> Markup:
-    """A QR code as the elements of an SVG, without a width of its own."""
-    return Markup(segno.make(text, error="m", micro=False).svg_inline(border=0, omitsize=True))
 
 
 def _link(token: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from companion_web.accounts import Accounts
+from companion_web.setup_token import SetupToken
 from device.board import Board
 from device.config import Config
 from device.ports import Covers, Device, Editing, Judge, JudgedLyrics, MusicDesk, Preview, Vitals
@@ -47,3 +48,4 @@ class Room:
     cameras: Callable[[], Sequence[Device]] = tuple
     microphones: Callable[[], Sequence[Device]] = tuple
     vitals: Callable[[], Vitals] | None = None
+    setup_token: SetupToken = field(default_factory=SetupToken)

@@ -94,7 +94,7 @@ class Identity:
                 "make that folder writable, or set [web] https = false"
             ) from error
         found = _parse(data)
-        log.info("page: a new certificate is made, SHA-256 fingerprint %s", found.fingerprint)
+        log.info("page: a new certificate is made; browsers warn of it once more")
         return found
 
 

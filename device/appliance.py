@@ -19,6 +19,7 @@ from companion_web import Room, create_app
 from companion_web import serve as serve_page
 from companion_web.accounts import Accounts
 from companion_web.addresses import page_address
+from companion_web.setup_token import announce
 from companion_web.tls import identity_of
 from device import fusion, policy
 from device.board import Board
@@ -334,8 +335,10 @@ class Appliance:
             server = serve_page(create_app(room), settings.host, settings.port, identity)
             try:
                 worker.works(server.address)
+                told = False
                 while not worker.stopping.wait(TURN_S):
                     worker.beat()
+                    told = told or announce(room.setup_token, room.accounts, server.address, sys.stderr)
             finally:
                 server.stop()
 

@@ -40,17 +40,18 @@ def missing() -> str:
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Any]:
-    """A browser with an empty profile in that folder."""
+def chromium(profile: Path, *flags: str) -> Iterator[Any]:
+    """A browser with an empty profile in that folder, and further flags."""
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
 
     options = Options()
     options.binary_location = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS, *flags, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.accept_insecure_certs = False
     browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
         yield browser
