@@ -40,8 +40,8 @@ class Passwords:
         self._hasher = PasswordHasher(PASSES, memory_kib, 1, HASH_LENGTH, SALT_LENGTH)
         self._nobody = _of_nobody(self._hasher)
         self._places = threading.BoundedSemaphore(1 + waiting)
-        # One thread, as glibc keeps freed memory for the thread that used it: 16 threads of the page, each of which took
-        # 19 MiB once, held 280 MB; this one holds 20. It ends with this object.
+        # One thread, as glibc keeps freed memory for the thread that used it: 16 threads of the page, each of which had
+        # taken 19 MiB once, held 280 MB; this one holds 20. It ends with this object.
         self._thread = ThreadPoolExecutor(1, "password")
 
     def hash(self, password: str) -> str:
