@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from companion_web import admin, first_start, guard, history, login, music, notice, now, people, settings, spotify
 from companion_web.addresses import own_names
 from companion_web.doors import ACCOUNTS, LARGEST_BODY, check_door, visitor
+from companion_web.language import gettext as _
 from companion_web.language import speak
 from companion_web.pages import page
 from companion_web.room import Room
@@ -87,5 +88,16 @@ def _tell(error: HTTPException) -> Response | tuple[Response, int]:
         return error.response  # type: ignore[return-value]
     status = error.code or 500
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-        return page("error.html", code=status, message=error.description)
-    return jsonify(error=error.description), status
+        return page("error.html", code=status, message=_in_words(error))
+    return jsonify(error=_in_words(error)), status
+
+
+def _in_words(error: HTTPException) -> str | None:
+    """What an error says, in words for whoever holds the phone where Werkzeug has words for programmers."""
+    ours = {
+        404: _("There is no such page here."),
+        405: _("This page cannot be used that way: go back to the one before it."),
+        413: _("That is more than this page takes."),
+    }
+    is_theirs = error.description == type(error).description
+    return ours.get(error.code or 500, error.description) if is_theirs else error.description

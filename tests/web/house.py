@@ -68,7 +68,7 @@ def furnished(folder: Path, **parts: Any) -> Iterator[Room]:
     url = f"sqlite:///{folder / 'attune.db'}"
     fill(url)
     board = Board()
-    for event in evening.events():
+    for event in (*evening.events(), replace(evening.PLAYING, at=SEEN_AT - 23.0)):
         board.offer(event)
     with ExitStack() as house:
         server = house.enter_context(SpotifyServer(State(standing())))
@@ -136,8 +136,10 @@ def live(store: Store) -> None:
     """Moods, decisions and music of a week, as a room leaves them in the store."""
     rng = random.Random(7)
     for day in reversed(range(DAYS)):
-        for number in range(rng.randrange(6, 14)):
+        for number in reversed(range(rng.randrange(9, 20))):
             _spend(store, day, number, rng)
+        over = NOW - timedelta(days=day)
+        store.offer(Mood(SEEN_AT + (over - NOW).total_seconds(), "absent", utc=over))
 
 
 def _spend(store: Store, day: int, number: int, rng: random.Random) -> None:

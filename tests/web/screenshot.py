@@ -1,61 +1,82 @@
-"""Makes the pictures of the page: python -m tests.web.screenshot docs/page.png [light|dark] [phone|desktop]."""
+"""Makes the pictures of the page, in light and dark: python -m tests.web.screenshot docs/pages [name ...]."""
 
 from __future__ import annotations
 
 import base64
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from companion_web import create_app, serve
-from device.board import Board
-from tests.web import evening
-from tests.web.chromium import be_desktop, be_phone, chromium, prefer, sign_in
-from tests.web.rooms import room_in
+from tests.web.chromium import be_phone, chromium, prefer, sign_in
+from tests.web.house import furnished
 
-SEEN_AT = evening.HAPPY.at + 190.0
-"""The page says that the mood holds for three minutes."""
+QUALITY: Final = 82
+"""Of WebP: no ring about small letters that anybody sees, and 15 to 45 kB a picture."""
+SCALE: Final = 1.5
+"""Pixels for each of CSS's."""
+MOST_BYTES: Final = 80_000
+LIMIT_S: Final = 30
 
-MARGIN = 14
-"""CSS pixels left under the last element."""
+
+def feel(browser: Any) -> None:
+    """Have a sentence judged, and look at the answer."""
+    browser.find_element(By.ID, "words").send_keys("What a wonderful day, I am so happy!")
+    browser.execute_script("document.getElementById('tell').click()")
+    wait_for(browser, "return document.querySelector('.answer') && document.readyState === 'complete'")
+    browser.execute_script("document.querySelector('.answer').scrollIntoView()")
 
 
-def picture(browser: Any, address: str, last: str = "body") -> bytes:
-    """The page as PNG down to the element that `last` selects, once it shows its mood and nothing moves."""
-    from selenium.webdriver.support.ui import WebDriverWait
+def stream(browser: Any) -> None:
+    """Wait for the mood."""
+    wait_for(browser, "return document.body.dataset.link === 'stream'")
 
-    browser.get(address)
-    WebDriverWait(browser, 20).until(lambda page: page.execute_script("return document.body.dataset.link") == "stream")
-    box = browser.execute_script("return document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", last)
-    clip = {"x": 0, "y": 0, "width": box["left"] + box["right"], "height": box["bottom"] + MARGIN, "scale": 1}
-    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
+
+SHOTS: Final[Mapping[str, tuple[str, Callable[[Any], None]]]] = {
+    "now": ("/", stream),
+    "results": ("/feel", feel),
+    "history": ("/history?period=week", lambda browser: None),
+    "settings": ("/settings", lambda browser: None),
+    "admin": ("/admin/catalogue", lambda browser: None),
+}
+"""Which page each picture shows, and what is done on it before."""
+
+
+def wait_for(browser: Any, script: str) -> None:
+    WebDriverWait(browser, LIMIT_S).until(lambda page: page.execute_script(script))
+
+
+def picture(browser: Any) -> bytes:
+    """What the phone shows, as WebP."""
+    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
     return base64.b64decode(shot["data"])
 
 
-def smaller(png: bytes) -> bytes:
-    """The picture in steps of 2/255: the browser dithers gradients by one, which nobody sees and no PNG compresses."""
-    import cv2
-    import numpy as np
-
-    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).astype(np.int16)
-    even = np.minimum((pixels + 1) // 2 * 2, 255).astype(np.uint8)
-    return cv2.imencode(".png", even, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
-
-
-def main(target: Path, scheme: str = "light", form: str = "phone") -> None:
-    board = Board()
-    for event in evening.events():
-        board.offer(event)
-    with tempfile.TemporaryDirectory() as folder, room_in(Path(folder), board=board) as room:
+def main(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as state, furnished(Path(state)) as room:
         app = create_app(room)
         server = serve(app, "127.0.0.1", 0)
-        with chromium(Path(folder) / "profile") as browser:
-            be_phone(browser, scale=1.25) if form == "phone" else be_desktop(browser)
-            prefer(browser, color_scheme=scheme, reduced_motion="reduce")
-            sign_in(browser, server.address, app)
-            target.write_bytes(smaller(picture(browser, server.address, ".say" if form == "phone" else "body")))
-        server.stop()
+        try:
+            with chromium(Path(state) / "profile") as browser:
+                be_phone(browser, scale=SCALE)
+                sign_in(browser, server.address, app)
+                for scheme in ("light", "dark"):
+                    prefer(browser, color_scheme=scheme, reduced_motion="reduce")
+                    for name in names or SHOTS:
+                        path, prepare = SHOTS[name]
+                        browser.get(server.address + path)
+                        prepare(browser)
+                        shot = picture(browser)
+                        assert len(shot) <= MOST_BYTES, f"{name}: {len(shot)} bytes"
+                        (folder / f"{name}{'-dark' if scheme == 'dark' else ''}.webp").write_bytes(shot)
+        finally:
+            server.stop()
 
 
 if __name__ == "__main__":
