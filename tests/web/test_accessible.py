@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +17,9 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from companion_web import create_app, serve
 from tests.web import axe
-from tests.web.chromium import be_phone, chromium, missing, prefer
+from tests.web.chromium import be_phone, chromium, missing, prefer, sign_in
 from tests.web.house import furnished
-from tests.web.rooms import HOME, PASSWORD, client_as
+from tests.web.rooms import HOME, client_as, room_in
 
 pytestmark = pytest.mark.skipif(
     bool(missing() or axe.missing()), reason=f"no browser to look with: install {missing() or axe.missing()}"
@@ -48,14 +49,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         be_phone(opened, scale=1.0)
         yield opened
-
-
-def sign_in(browser: Any, address: str) -> None:
-    browser.get(f"{address}/login")
-    browser.find_element(By.NAME, "name").send_keys("owner")
-    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-    browser.execute_script("document.querySelector('main form').requestSubmit()")
-    WebDriverWait(browser, 20).until(lambda page: "/login" not in page.current_url)
 
 
 def looked_at(browser: Any, address: str, path: str) -> list[str]:
@@ -110,7 +103,7 @@ def is_page(client: FlaskClient, path: str) -> bool:
 
 def test_every_page_is_usable_by_all_and_asks_nobody_else(app: Flask, address: str, browser: Any) -> None:
     wrong = {path: looked_at(browser, address, path) for path in ("/login", "/nowhere")}
-    sign_in(browser, address)
+    sign_in(browser, address, app)
     waiting, seen = pages_of(app), set[str]()
     while waiting:
         path = waiting.pop(0)
@@ -122,6 +115,19 @@ def test_every_page_is_usable_by_all_and_asks_nobody_else(app: Flask, address: s
     told = [f"{path}: {one}" for path, found in wrong.items() for one in found]
     assert not told, "\n".join(told)
     assert len(seen) >= 12
+
+
+def test_the_steps_of_the_first_start_are_usable_by_all(browser: Any, tmp_path: Path) -> None:
+    with room_in(tmp_path) as room:
+        server = serve(create_app(room), "127.0.0.1", 0)
+        wrong = looked_at(browser, server.address, "/start")
+        browser.find_element(By.ID, "code").send_keys(f"{room.setup_token.text}\n")
+        WebDriverWait(browser, 20).until(lambda page: page.current_url.endswith("/start/senses"))
+        wrong += [
+            one for path in ("/start/senses", "/start/account") for one in looked_at(browser, server.address, path)
+        ]
+        server.stop()
+    assert not wrong, "\n".join(wrong)
 
 
 def test_no_page_holds_a_script_or_style_of_its_own(app: Flask) -> None:

@@ -17,11 +17,11 @@ from companion_web import Room, create_app, serve
 from companion_web.doors import doors_of
 from device.signals import Health, Queue, Track
 from tests.web import evening
-from tests.web.chromium import chromium, missing
+from tests.web.chromium import chromium, missing, sign_in
 from tests.web.forms import Form, forms_of
 from tests.web.house import furnished
 from tests.web.rooms import HOME, client_as
-from tests.web.test_accessible import pages_of, sign_in
+from tests.web.test_accessible import pages_of
 
 MARK = "hacked"
 SCRIPT = f"<script>{MARK}()</script>"
@@ -121,7 +121,7 @@ def test_script_in_what_plays_or_is_told_runs_in_no_browser(room: Room, tmp_path
     server = serve(app, "127.0.0.1", 0)
     try:
         with chromium(tmp_path / "profile") as browser:
-            sign_in(browser, server.address)
+            sign_in(browser, server.address, app)
             for path in pages_of(app):
                 browser.get(server.address + path)
                 assert_not_hacked(browser, path)
