@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
-from typing import IO, Final
+from typing import Final
 
-from flask import Blueprint, Flask, Request, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from companion_web import admin, first_start, guard, history, login, music, notice, now, people, settings, spotify
+from companion_web import admin, ask, first_start, guard, history, login, music, notice, now, people, settings, spotify
 from companion_web.addresses import own_names
 from companion_web.doors import ACCOUNTS, LARGEST_BODY, check_door, visitor
 from companion_web.language import gettext as _
@@ -18,6 +17,7 @@ from companion_web.language import speak
 from companion_web.pages import page
 from companion_web.room import Room
 from companion_web.streams import Streams
+from companion_web.uploads import limit_uploads
 from device.config import state_folder
 from device.store import StoreError
 
@@ -27,6 +27,7 @@ MOST_STREAMS_EACH = 2
 STREAMS = "attune_streams"
 """Name under which `app.extensions` holds the streams, for the server to end them."""
 SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
+    ask.section,
     settings.section,
     music.section,
     spotify.section,
@@ -43,7 +44,7 @@ SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
 def create_app(room: Room) -> Flask:
     """The page of a room."""
     app = Flask(__name__)
-    app.request_class = InMemory
+    limit_uploads(app)
     web = room.config().web
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST_BODY,
@@ -70,13 +71,6 @@ def create_app(room: Room) -> Flask:
     app.register_error_handler(HTTPException, _tell)
     app.register_error_handler(StoreError, lambda error: _tell(ServiceUnavailable(str(error))))
     return app
-
-
-class InMemory(Request):
-    """A request whose files stay in memory, where Werkzeug writes those above 500 kB to the disk; doors bound them."""
-
-    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
-        return BytesIO()
 
 
 def _hidden_token() -> Markup:

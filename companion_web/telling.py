@@ -113,10 +113,15 @@ def nouns() -> dict[str, str]:
     }
 
 
+def senses() -> dict[str, str]:
+    """What each sense is called."""
+    return {"face": _("Face"), "voice": _("Voice"), "text": _("Words"), "body": _("Pulse")}
+
+
 def _mood_texts(mood: State | None, health: State) -> dict[str, str]:
     if mood is None:
         return {"word": _("Starting"), "more": _("Waiting for the first look around"), "people": _people(0, health)}
-    return {"word": _word(mood), "more": _capital(_more(mood)), "people": _people(mood["people"], health)}
+    return {"word": _word(mood), "more": capital(_more(mood)), "people": _people(mood["people"], health)}
 
 
 def _word(mood: State) -> str:
@@ -125,20 +130,22 @@ def _word(mood: State) -> str:
 
 
 def _more(mood: State) -> str:
-    second = nouns()[mood["second"]] if mood["second"] else ""
     if mood["emotion"] == "absent":
         return _("no mood to tell yet") if mood["people"] else _("waiting for someone to come in")
+    if mood["emotion"] == "unclear" and mood["second"]:
+        return _("could be %(emotion)s, but not sure enough to say") % {"emotion": nouns()[mood["second"]]}
     if mood["emotion"] == "unclear":
-        guess = _("could be %(emotion)s, but not sure enough to say") % {"emotion": second}
-        return guess if second else _("not sure enough to say")
-    sure = _sure(mood["confidence"] or 0.0)
-    return _("with some %(emotion)s, %(sure)s") % {"emotion": second, "sure": sure} if second else sure
+        return _("not sure enough to say")
+    return how_sure(mood["confidence"] or 0.0, mood["second"])
 
 
-def _sure(confidence: float) -> str:
-    if confidence >= SURE:
-        return _("quite sure")
-    return _("fairly sure") if confidence >= FAIRLY_SURE else _("not very sure")
+def how_sure(confidence: float, second: str | None) -> str:
+    """How sure it is which emotion leads, and the second one where that is close."""
+    sure = _("fairly sure") if confidence >= FAIRLY_SURE else _("not very sure")
+    sure = _("quite sure") if confidence >= SURE else sure
+    if not second:
+        return sure
+    return _("with some %(emotion)s, %(sure)s") % {"emotion": nouns()[second], "sure": sure}
 
 
 def _people(people: int, health: State) -> str:
@@ -170,7 +177,7 @@ def _trail(trail: Sequence[Sequence[float]]) -> Iterator[list[float]]:
 
 
 def _shares(mood: State | None) -> Iterator[dict[str, Any]]:
-    names = {"face": _("Face"), "voice": _("Voice"), "text": _("Words"), "body": _("Pulse")}
+    names = senses()
     for sense, share in (mood["shares"] if mood else {}).items():
         if percent := round(100 * (share or 0.0)):
             yield {"sense": sense, "name": names[sense], "percent": percent}
@@ -183,7 +190,7 @@ def _music_texts(state: State) -> dict[str, str]:
     player = state["player"]
     track = (player or {}).get("track")
     return {
-        "title": _title(track) if track else _("Nothing yet"),
+        "title": title_of(track["title"], track["uri"]) if track else _("Nothing yet"),
         "artist": track["artist"] if track else _("Music follows the mood after a few seconds"),
         "genre": track["genre"] if track else "",
         "why": _why(player, state["queue"]),
@@ -192,16 +199,16 @@ def _music_texts(state: State) -> dict[str, str]:
     }
 
 
-def _title(track: State) -> str:
-    name = str(track["uri"]).rpartition("/")[2]
-    stem = name.rpartition(".")[0] or name
-    return track["title"] or stem or _("Without a title")
+def title_of(title: str, uri: str) -> str:
+    """What a track is called: its title, or the name of its file."""
+    name = uri.rpartition("/")[2]
+    return title or name.rpartition(".")[0] or name or _("Without a title")
 
 
 def _why(player: State | None, queue: State | None) -> str:
     """Why this music, in one sentence."""
     if queue and not queue["tracks"]:
-        return _capital(queue["reason"])  # it says what to do
+        return capital(queue["reason"])  # it says what to do
     if not player or not player["track"]:
         return ""
     if player["chosen_by"] == "listener":
@@ -323,7 +330,7 @@ def _parts(health: State, works: bool) -> list[dict[str, str]]:
     return [
         {
             "part": part["part"],
-            "name": part_names().get(part["part"]) or _capital(part["part"]),
+            "name": part_names().get(part["part"]) or capital(part["part"]),
             "status": part["status"],
             "word": statuses[part["status"]],
             "message": part["message"],
@@ -349,5 +356,6 @@ def _status(health: State, part: str) -> str:
     return str(health[part]["status"]) if part in health else ""
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """A text that begins a sentence."""
     return text[:1].upper() + text[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -135,6 +135,33 @@ def fuse(evidence: Mapping[Key, Evidence], at: float, sensed_at: float = 0.0) ->
     shares = tuple((modality, weight / total) for modality, weight in weights.items())
     firmness = min(1.0, sum(firmness for _, firmness in votes.values()))
     return Fused(at, tuple(float(score) for score in pooled), shares, firmness, _people(evidence), sensed_at)
+
+
+def summary(estimates: Sequence[Estimate]) -> Estimate:
+    """One Estimate for several of one sense about one recording: those about whoever comes first.
+
+    That is the largest face of each picture, or every utterance. Scores and reliability are means weighted by
+    reliability, as in the fusion, but apart from time; where none is reliable, all count alike.
+    """
+    about = [one for one in estimates if one.who == estimates[0].who]
+    reliabilities = np.array([one.reliability for one in about])
+    weights = reliabilities if reliabilities.sum() > 0 else np.ones(len(about))
+    weights = weights / weights.sum()
+    scores = weights @ np.array([one.scores for one in about])
+    reliability = float(weights @ reliabilities)
+    return replace(about[-1], scores=tuple(scores.tolist()), reliability=reliability, embedding=None)
+
+
+def told_together(estimates: Iterable[Estimate], at: float) -> Mood:
+    """The mood that estimates of several senses tell together, apart from time: the likeliest, however unsure."""
+    evidence: dict[Key, Evidence] = {}
+    for estimate in estimates:
+        # what cannot be relied on hardly counts, but where there is nothing else
+        firm = replace(estimate, at=at, reliability=max(estimate.reliability, 0.01))
+        key = (estimate.modality, estimate.who)
+        evidence[key] = evidence.get(key, Evidence(at)).plus(firm, math.inf)
+    fused = fuse(evidence, at, at)
+    return _mood(fused, _ranked(fused.scores)[0][0])
 
 
 def valence_arousal(scores: Iterable[float]) -> tuple[float, float]:

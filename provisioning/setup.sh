@@ -6,7 +6,7 @@ purpose=${1:-run}
 cd "$(dirname "$0")/.."
 
 RUN_PACKAGES="python3-venv python3-pyaudio python3-systemd mpd"
-TEST_PACKAGES="mosquitto mosquitto-clients mpc espeak-ng pulseaudio pulseaudio-utils libasound2-plugins ffmpeg chromium chromium-driver"
+TEST_PACKAGES="mosquitto mosquitto-clients mpc espeak-ng pulseaudio pulseaudio-utils libasound2-plugins ffmpeg strace chromium chromium-driver"
 
 # free music to play, 150 MB, of whichever version this Debian has; the tests that need it are skipped without
 MUSIC_PACKAGES="wesnoth-1.16-music wesnoth-1.18-music"

@@ -44,11 +44,13 @@ def speech() -> tuple[NDArray[np.int16], int]:
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
 
+@cache
 def picture(suffix: str) -> bytes:
     """The portrait as JPEG, PNG or WebP."""
     return bytes(cv2.imencode(suffix, cv2.cvtColor(portrait(), cv2.COLOR_RGB2BGR))[1])
 
 
+@cache
 def heic(turn: int = 0) -> bytes:
     """The portrait as HEIC, which says that it is to be turned left by so many quarters; boxes of ISO/IEC 23008-12."""
     clip = recording("mp4", "libx265", None, frames=1)
@@ -90,6 +92,7 @@ def _box_in(file: bytes, kind: bytes) -> bytes:
 # -- recordings --------------------------------------------------------------------------------------------------------
 
 
+@cache
 def recording(
     form: str,
     video: str | None,

@@ -96,6 +96,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "device.music.genres",
         "device.mutes",
         "companion_web",
+        "device.fusion",
+        "device.sensors.headers",
         "device.spotify",
         "device.settings",
         "device.inference.manifest",

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.fusion import LEAST_RELIABILITY, SENSE_WEIGHTS, Fusion, Rules, fuse, valence_arousal
+from device.fusion import (
+    LEAST_RELIABILITY,
+    SENSE_WEIGHTS,
+    Evidence,
+    Fusion,
+    Rules,
+    fuse,
+    summary,
+    told_together,
+    valence_arousal,
+)
 from device.signals import EMOTIONS, VALENCE_AROUSAL, Emotion, Estimate, Modality, Mood, Scores
 
 
@@ -183,3 +194,52 @@ def test_valence_and_arousal_of_a_sure_score_are_the_emotions_own(emotion: Emoti
 def test_what_an_evening_sensed_last_is_told() -> None:
     state = Fusion().heard(said(3.0, "happy")).heard(said(2.0, "happy", "voice"))
     assert state.at(4.0)[1].sensed_at == 3.0
+
+
+# -- apart from time
+
+
+def test_a_summary_weighs_by_reliability() -> None:
+    told = summary(
+        [said(1.0, "happy", "voice", "room", reliability=0.9), said(2.0, "sad", "voice", "room", reliability=0.3)]
+    )
+    expected = [0.75 * one + 0.25 * other for one, other in zip(scores_of("happy"), scores_of("sad"), strict=True)]
+    assert told.scores == pytest.approx(expected)
+    assert told.reliability == pytest.approx(0.75 * 0.9 + 0.25 * 0.3)
+    assert (told.modality, told.who, told.at) == ("voice", "room", 2.0)
+
+
+def test_a_summary_is_about_whoever_comes_first() -> None:
+    people = ((0.0, "happy", "face 1"), (0.0, "sad", "face 2"), (1.0, "happy", "face 1"))
+    told = summary([said(at, emotion, who=who) for at, emotion, who in people])  # type: ignore[arg-type]
+    assert (told.who, told.scores) == ("face 1", pytest.approx(scores_of("happy")))
+
+
+def test_of_what_cannot_be_relied_on_all_counts_alike() -> None:
+    told = summary([said(0.0, "happy", reliability=0.0), said(0.0, "sad", reliability=0.0)])
+    assert (told.scores[3], told.scores[4], told.reliability) == pytest.approx((0.4167, 0.4167, 0.0), abs=1e-3)
+
+
+def test_senses_tell_together_what_the_fusion_pools_at_that_moment() -> None:
+    estimates = [said(5.0, "happy"), said(5.0, "sad", "text", "room", reliability=0.5)]
+    mood = told_together(estimates, 5.0)
+    fused = fuse(estimates_in(estimates), 5.0)
+    assert (mood.scores, mood.shares) == (pytest.approx(fused.scores), fused.shares)
+    assert (mood.emotion, mood.at) == ("happy", 5.0)
+
+
+def test_the_likeliest_is_told_however_unsure() -> None:
+    flat = Estimate(0.0, "text", (0.15, 0.14, 0.14, 0.14, 0.15, 0.14, 0.14), 0.0)
+    mood = told_together([flat], 0.0)
+    assert mood.emotion in ("angry", "sad")
+    assert mood.confidence < 0.01
+
+
+def test_time_does_not_count_when_told_together() -> None:
+    old, new = said(0.0, "happy"), said(0.0, "sad", "voice", "room")
+    later = replace(new, at=100.0)
+    assert told_together([old, later], 7.0) == told_together([old, new], 7.0)
+
+
+def estimates_in(estimates: list[Estimate]) -> dict[tuple[Modality, str], Evidence]:
+    return {(one.modality, one.who): Evidence(one.at).plus(one, 1.0) for one in estimates}

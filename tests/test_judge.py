@@ -12,8 +12,8 @@ import pytest
 
 from device.__main__ import main
 from device.config import Config
+from device.fusion import summary
 from device.inference import judge as inference
-from device.inference.judge import summary
 from device.judge import MOST_WAITING, JudgeDesk
 from device.pipeline import Worker
 from device.signals import Image, Modality, SensorError
@@ -48,8 +48,8 @@ def test_each_format_is_judged_as_on_the_command_line(
 ) -> None:
     data = (phones.FACES if modality == "face" else phones.VOICES)[name]()
     (tmp_path / name).write_bytes(data)
-    scores, reliability = summary(desk.judge(data, modality).result(LIMIT_S))
-    assert [*scores, reliability] == pytest.approx(
+    judged = summary(desk.judge(data, modality).result(LIMIT_S))
+    assert [*judged.scores, judged.reliability] == pytest.approx(
         as_the_command_line_says(tmp_path / name, modality, capsys), abs=1e-4
     )
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from device.config import Config
-from device.inference.judge import Finding, Judge, Media, summary
+from device.fusion import summary
+from device.inference.judge import Finding, Judge, Media
 from device.inference.senses import specs
 from device.judge import decoded
 from device.music.lyric_files import SIDE_CARS, Lyrics
@@ -178,8 +179,7 @@ def _judge_of(config: Config, modality: Any, crop: bool) -> Callable[[Any], Answ
 
 
 def _answer_of(modality: Modality, found: Sequence[Finding]) -> Answer:
-    scores, reliability = summary([finding.estimate for finding in found])
-    told = {"scores": _rounded(scores), "reliability": round(reliability, 4)}
+    told = _judged(summary([finding.estimate for finding in found]))
     if modality == "text":
         return told | {"present": list(found[0].present)}
     name, listed = ("faces", _face) if modality == "face" else ("utterances", _utterance)

@@ -16,7 +16,7 @@ from device.inference.features import RATE_HZ
 from device.inference.senses import open_face, open_text, open_voice
 from device.inference.text import TextPath
 from device.inference.voice import JudgedUtterance, VoicePath
-from device.signals import Emotion, Estimate, Image, Modality, Samples, Scores, SensorError
+from device.signals import Emotion, Estimate, Image, Modality, Samples, SensorError
 
 Media: TypeAlias = Sequence[Image] | Samples | str
 """A few pictures of one recording, sound (mono at 16 kHz), or words."""
@@ -86,20 +86,6 @@ class Judge:
     @cached_property
     def _text(self) -> TextPath:
         return open_text(self._config)
-
-
-def summary(estimates: Sequence[Estimate]) -> tuple[Scores, float]:
-    """One vector of scores (sum 1) and its reliability, 0..1, for estimates of one sense about one recording.
-
-    Both are means weighted by reliability, as in the fusion, over those about whoever comes first: the largest face of
-    each picture, every utterance. Where none is reliable, all count alike.
-    """
-    about = [one for one in estimates if one.who == estimates[0].who]
-    reliabilities = np.array([one.reliability for one in about])
-    weights = reliabilities if reliabilities.sum() > 0 else np.ones(len(about))
-    weights = weights / weights.sum()
-    scores = weights @ np.array([one.scores for one in about])
-    return tuple(scores.tolist()), float(weights @ reliabilities)
 
 
 def _of_face(at: float, number: int, face: Judged) -> Finding:

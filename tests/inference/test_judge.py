@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from device.config import Config
-from device.inference.judge import Judge, summary
-from device.signals import EMOTIONS, Estimate, Image, ModelError, SensorError
+from device.inference.judge import Judge
+from device.signals import EMOTIONS, Image, ModelError, SensorError
 from tests import phones
-
-HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
-
-
-def one_hot(index: int) -> tuple[float, ...]:
-    return tuple(np.eye(7)[index])
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +44,7 @@ def test_utterances_bear_their_times_and_embeddings(judge: Judge) -> None:
 def test_words_bear_what_is_present_in_them(judge: Judge) -> None:
     (found,) = judge.find("I am so happy for you!")
     assert "happy" in found.present
-    assert int(np.argmax(found.estimate.scores)) == HAPPY
+    assert int(np.argmax(found.estimate.scores)) == EMOTIONS.index("happy")
     with pytest.raises(SensorError, match="no words"):
         judge.find(" \n ")
 
@@ -61,25 +55,3 @@ def test_an_unusable_model_is_told_when_it_is_opened(tmp_path) -> None:  # type:
         broken.open("text")
     with pytest.raises(ModelError):
         broken.find("words")
-
-
-def test_the_summary_weighs_by_reliability() -> None:
-    scores, reliability = summary(
-        [Estimate(1.0, "voice", one_hot(HAPPY), 0.9), Estimate(2.0, "voice", one_hot(SAD), 0.3)]  # type: ignore[arg-type]
-    )
-    assert (scores[HAPPY], scores[SAD]) == pytest.approx((0.75, 0.25))
-    assert reliability == pytest.approx(0.75 * 0.9 + 0.25 * 0.3)
-
-
-def test_the_summary_is_about_whoever_comes_first() -> None:
-    faces = [
-        Estimate(at, "face", one_hot(index), 0.5, who)  # type: ignore[arg-type]
-        for at, index, who in ((0.0, HAPPY, "face 1"), (0.0, SAD, "face 2"), (1.0, HAPPY, "face 1"))
-    ]
-    assert summary(faces)[0][HAPPY] == pytest.approx(1.0)
-
-
-def test_of_what_nobody_can_rely_on_all_counts_alike() -> None:
-    unsure = [Estimate(0.0, "voice", one_hot(index), 0.0) for index in (HAPPY, SAD)]  # type: ignore[arg-type]
-    scores, reliability = summary(unsure)
-    assert (scores[HAPPY], scores[SAD], reliability) == pytest.approx((0.5, 0.5, 0.0))
