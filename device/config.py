@@ -214,8 +214,8 @@ class Mqtt(Struct, frozen=True, forbid_unknown_fields=True):
 class Web(Struct, frozen=True, forbid_unknown_fields=True):
     """The page."""
 
-    host: Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:-]{1,253}$")] = "127.0.0.1"
-    """Address that the page listens on; 127.0.0.1 for this machine alone."""
+    host: Annotated[str, Meta(pattern=r"^[0-9a-zA-Z.:-]{1,253}$")] = "0.0.0.0"
+    """Address that the page listens on; 0.0.0.0 for every one of this machine, 127.0.0.1 for this machine alone."""
     port: Port = 8765
     """Port of the page."""
     https: bool = False
