@@ -20,6 +20,7 @@ from companion_web.language import gettext as _
 from companion_web.language import ngettext
 from companion_web.pages import page
 from companion_web.room import Room
+from companion_web.telling import part_name
 from device.config import models_folder, state_folder
 from device.inference.manifest import ModelSpec, load_manifest
 from device.signals import ModelError
@@ -177,29 +178,6 @@ def since(seconds: float) -> str:
     if hours < 48:
         return ngettext("%(number)d hour", "%(number)d hours", hours) % {"number": hours}
     return ngettext("%(number)d day", "%(number)d days", hours // 24) % {"number": hours // 24}
-
-
-def part_name(part: str) -> str:
-    """What people call a part."""
-    names = {
-        "camera": _("Camera"),
-        "microphone": _("Microphone"),
-        "face": _("Faces"),
-        "voice": _("Voices"),
-        "text": _("Words"),
-        "mqtt": _("Home network"),
-        "player": _("Player"),
-        "store": _("What is kept"),
-        "machine": _("Machine"),
-        "library": _("Music files"),
-        "settings": _("Settings"),
-        "page": _("This page"),
-        "calibration": _("Calibration"),
-        "taste": _("Taste"),
-        "learning": _("Learning"),
-        "spotify": "Spotify",
-    }
-    return names.get(part, part.capitalize())
 
 
 def lost_names() -> dict[str, str]:

@@ -23,7 +23,7 @@ START: Final = "first_start"
 """The section that makes the first owner."""
 NOTICE: Final = "notice"
 """The section that tells people what is sensed."""
-_BEFORE: Final = ("static", "now.healthz")
+_BEFORE: Final = ("static", "now.healthz", "settings.language", "settings.choose_language")
 """Endpoints that answer while there is no owner, beside these sections."""
 _DOORS: Final = "attune_doors"
 _BODIES: Final = "attune_bodies"

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, jsonify, request
 from werkzeug.wrappers import Response as Answer
 
 from companion_web.changes import ask, ask_for
-from companion_web.doors import add_page
+from companion_web.doors import add_page, visitor
 from companion_web.language import gettext as _
 from companion_web.language import ngettext
 from companion_web.pages import go, page
@@ -120,7 +120,7 @@ class Views:
             code=400 if failed else 200,
             states=states(self.room),
             names={"camera": _("Camera"), "microphone": _("Microphone")},
-            choices={sense: self._choices(sense) for sense in SENSES},
+            choices={sense: self._choices(sense) for sense in SENSES} if visitor().may("owner") else {},
             told=partial(told, now=self.room.utc()),
             mutes=(("off 15", _("15 minutes")), ("off 60", _("an hour")), ("off", _("until I say"))),
             opened=opened,
@@ -149,7 +149,7 @@ def told(state: State, now: datetime) -> str:
         }
     if not state.on:
         return _("Off")
-    words = {"works": _("On"), "degraded": _("On, with limits"), "missing": _("Not there"), "muted": _("Off")}
+    words = {"works": _("On"), "degraded": _("On, with limits"), "missing": _("Not there")}
     return words.get(state.status, _("Starting"))
 
 

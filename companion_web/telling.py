@@ -330,7 +330,7 @@ def _parts(health: State, works: bool) -> list[dict[str, str]]:
     return [
         {
             "part": part["part"],
-            "name": part_names().get(part["part"]) or capital(part["part"]),
+            "name": part_name(part["part"]),
             "status": part["status"],
             "word": statuses[part["status"]],
             "message": part["message"],
@@ -339,9 +339,9 @@ def _parts(health: State, works: bool) -> list[dict[str, str]]:
     ]
 
 
-def part_names() -> dict[str, str]:
-    """What parts are called whose own names do not say it."""
-    return {
+def part_name(part: str) -> str:
+    """What people call a part; its own name where that says it."""
+    names = {
         "mqtt": "MQTT",
         "dj": _("Choice of music"),
         "face": _("Face model"),
@@ -349,7 +349,11 @@ def part_names() -> dict[str, str]:
         "text": _("Text model"),
         "words": _("Timed sentences"),
         "covers": _("Sleeves"),
+        "store": _("What is kept"),
+        "library": _("Music files"),
+        "demo library": _("Composer"),
     }
+    return names.get(part) or capital(part)
 
 
 def _status(health: State, part: str) -> str:

@@ -251,6 +251,8 @@ class Appliance:
 
     def _start_library(self) -> None:
         self._end("demo library")
+        if self._covers:
+            self._covers.look_in(music_folder(self._config))
         if not self._config.music.folder:
             self._work("demo library", self._compose)
         self._work("library", keep_up(database_url(self._config), music_folder(self._config)))

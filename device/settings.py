@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from device.signals import EMOTIONS, ConfigError, Event, Setting
 
-Part = Literal["camera", "microphone", "face", "voice", "player", "dj", "library", "spotify", "mqtt"]
+Part = Literal["camera", "microphone", "face", "voice", "player", "library", "spotify", "mqtt"]
 
 LONGEST: Final = 500
 """Characters of a setting."""
@@ -28,8 +28,7 @@ class Changeable:
     """A setting that people may change: the parts that its change sets to work anew, and what is refused of a text.
 
     `check` raises ConfigError, after which the text still has to be of the setting's type and within its limits.
-    Rules of the brain (when the music changes, what counts as a mood) and how long the store keeps events need no part:
-    both take them at once.
+    No part needs to for what is read each time that it counts: rules of the brain, genres, days that events are kept.
     """
 
     parts: frozenset[Part] = frozenset()
@@ -46,7 +45,7 @@ def changeable(key: str) -> Changeable | None:
 
 
 def parts_of(key: str) -> frozenset[Part]:
-    """The parts that a change of this setting sets to work anew; none where the brain or the store takes it."""
+    """The parts that a change of this setting sets to work anew; none where it is read each time that it counts."""
     found = CHANGEABLE.get(key)
     return found.parts if found else frozenset()
 
@@ -152,7 +151,7 @@ CHANGEABLE: Final[Mapping[str, Changeable]] = MappingProxyType(
         "policy.cooldown_s": _SELF,
         "policy.quiet_from": _SELF,
         "policy.quiet_until": _SELF,
-        "music.player": _of("player", "dj", "spotify"),
+        "music.player": _of("player", "spotify"),
         "music.folder": _of("library", "player", check=_folder),
         "music.mpd_address": _of("player", check=_server),
         "music.output": _of("player", check=_output),
@@ -160,14 +159,14 @@ CHANGEABLE: Final[Mapping[str, Changeable]] = MappingProxyType(
         "music.replay_gain": _of("player"),
         "music.quietest_pct": _of("player"),
         "music.loudest_pct": _of("player"),
-        "music.queue_length": _of("dj"),
-        **{f"music.genres.{emotion}": _of("dj", check=_genres) for emotion in EMOTIONS},
-        "spotify.speaker": _of("spotify", "player", "dj"),
-        "spotify.receiver": _of("spotify", "player", "dj", check=_receiver),
-        "spotify.receiver_name": _of("spotify", "player", "dj"),
-        "spotify.requests_per_day": _of("spotify", "player", "dj"),
-        "spotify.market": _of("spotify", "player", "dj"),
-        **{f"spotify.playlists.{emotion}": _of("spotify", "player", "dj") for emotion in EMOTIONS},
+        "music.queue_length": _SELF,
+        **{f"music.genres.{emotion}": _of(check=_genres) for emotion in EMOTIONS},
+        "spotify.speaker": _of("spotify", "player"),
+        "spotify.receiver": _of("spotify", "player", check=_receiver),
+        "spotify.receiver_name": _of("spotify", "player"),
+        "spotify.requests_per_day": _of("spotify", "player"),
+        "spotify.market": _of("spotify", "player"),
+        **{f"spotify.playlists.{emotion}": _of("spotify", "player") for emotion in EMOTIONS},
         "mqtt.url": _of("mqtt", check=_broker),
         "mqtt.device": _of("mqtt"),
         "mqtt.embedded": _of("mqtt"),

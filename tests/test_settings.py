@@ -210,7 +210,8 @@ def test_a_report_of_settings_holds_no_text() -> None:
 def test_a_change_names_the_parts_that_work_anew() -> None:
     assert parts_of("camera.source") == {"camera"}
     assert parts_of("mqtt.url") == {"mqtt"}
-    assert parts_of("music.genres.sad") == {"dj"}
+    assert parts_of("music.player") == {"player", "spotify"}
+    assert parts_of("music.genres.sad") == frozenset()
     assert parts_of("policy.dwell_s") == frozenset()
     assert parts_of("store.url") == frozenset()
 

@@ -17,7 +17,7 @@ from companion_web import Room, create_app
 from device.appliance import Appliance
 from device.commands import command
 from device.config import Camera, Config, Face, Microphone, Mqtt, Music, Policy, Web, text_of
-from device.signals import Image
+from device.signals import Image, Queue, Track
 from tests import mosquitto
 from tests.daemon import eventually
 from tests.fakes.mjpeg import MjpegServer
@@ -280,3 +280,32 @@ def room_of(living: Living, folder: Path) -> Iterator[Room]:
         config=lambda: appliance._config,
     ) as room:
         yield replace(room, store=appliance._store)
+
+
+@pytest.mark.skipif(not shutil.which("mpd"), reason="mpd is missing: apt install mpd")
+def test_music_goes_on_when_its_player_takes_a_setting(tmp_path: Path, demo_library: Path) -> None:
+    living = Living(
+        Config(
+            state=str(tmp_path / "state"),
+            music=Music(player="mpd", output="null", folder=str(demo_library)),
+            mqtt=Mqtt(embedded=False),
+            web=Web(enabled=False),
+        )
+    )
+    try:
+        tracks = tuple(Track(path.name, path.stem) for path in sorted(demo_library.glob("*"))[:3])
+        eventually(lambda: living.health("player").startswith("works"), LIMIT_S, "the player works")
+        living.appliance._inbox.put(Queue(time.monotonic(), tracks, "chosen by you"))
+        eventually(lambda: playing(living), LIMIT_S, "it plays")
+        title = playing(living)
+        living.set("music.crossfade_s", "7")
+        eventually(lambda: told(living, "player") == 2, LIMIT_S, "the player works anew")
+        eventually(lambda: playing(living) == title, LIMIT_S, "the same plays on")
+    finally:
+        living.close()
+
+
+def playing(living: Living) -> str:
+    """The uri of what plays, empty for nothing."""
+    state = living.state["player"] or {}
+    return str(state["track"]["uri"]) if state.get("status") == "playing" and state["track"] else ""

@@ -92,6 +92,12 @@ class Covers:
             while len(self._tracks) > MOST_TRACKS:
                 self._tracks.popitem(last=False)
 
+    def look_in(self, folder: Path) -> None:
+        """Take sleeves from another folder from now on; those of the one before are forgotten."""
+        with self._lock:
+            self._folder = folder
+            self._loaded.clear()
+
     def get(self, uri: str) -> Cover | None:
         """What there is now; where that is nothing yet, or old, it is loaded for the next time."""
         with self._lock:

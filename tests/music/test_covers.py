@@ -220,6 +220,21 @@ def test_nothing_is_given_of_tracks_that_nobody_named(tmp_path: Path) -> None:
     assert colour(covers.get("a.flac")) == RED
 
 
+def test_another_folder_has_its_own_sleeves_under_the_same_names(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    into_flac(tmp_path / "one" / "a.flac", encoded())
+    covers = Covers(tmp_path / "one")
+    covers.note([Track("a.flac")])
+    covers.get("a.flac")
+    covers.load(0.0)
+    assert colour(covers.get("a.flac")) == RED
+    covers.look_in(tmp_path / "two")
+    assert covers.get("a.flac") is None
+    assert covers.load(0.0)
+    assert covers.get("a.flac") is None
+
+
 def test_what_is_queued_is_loaded_ahead_and_once(tmp_path: Path) -> None:
     uris = [f"{number}.flac" for number in range(AHEAD + 2)]
     for uri in uris:

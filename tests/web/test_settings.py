@@ -22,9 +22,10 @@ from companion_web import Room, create_app
 from companion_web.about import packages
 from companion_web.doors import Door, doors_of
 from companion_web.settings import SENSITIVITIES
+from companion_web.tls import identity_of
 from device.board import Board
 from device.compose import make_brain, rules_of, with_kept
-from device.config import Config, Microphone, Mqtt, changed, models_folder, text_of
+from device.config import Config, Microphone, Mqtt, Web, changed, models_folder, text_of
 from device.inference.manifest import load_manifest
 from device.mutes import as_kept
 from device.ports import Device, Vitals
@@ -538,6 +539,17 @@ def test_licences_name_us_every_model_and_every_package(owner: FlaskClient) -> N
     assert {"flask", "numpy", "msgspec", "sqlalchemy", "paho-mqtt", "werkzeug", "jinja2"} <= named.keys()
     assert all(named.values())
     assert all(package.name in text for package in packages())
+
+
+def test_https_shows_the_fingerprint_to_compare(room: Room, tmp_path: Path) -> None:
+    web = Web(https=True)
+    identity = identity_of(web, tmp_path, room.utc)
+    assert identity
+    identity.context()
+    app = create_app(replace(room, config=lambda: Config(state=str(tmp_path), web=web)))
+    text = client_as(app, "owner").get("/settings/about", base_url="https://127.0.0.1:8765").text
+    assert identity.certificate.fingerprint in text
+    assert "could read along" not in text
 
 
 def test_plain_http_says_what_does_not_work(owner: FlaskClient) -> None:
