@@ -14,11 +14,11 @@ from device.signals import Feeling
 
 WIDTH: Final = 480.0
 """Units of each drawing; the page scales it to its own width."""
-CURVE_TOP, CURVE_BOTTOM = 8.0, 128.0
+CURVE_TOP, CURVE_BOTTOM = 8.0, 168.0
 """Where valence 1 and -1 are."""
-BAND_TOP, BAND_HEIGHT = 140.0, 32.0
-TICK_Y: Final = 194.0
-TIMELINE_HEIGHT: Final = 200.0
+BAND_TOP, BAND_HEIGHT = 180.0, 32.0
+TICK_Y: Final = 234.0
+TIMELINE_HEIGHT: Final = 240.0
 BRIDGED: Final = 0.15
 """Widest gap of the curve that a broken line bridges, of the whole width: of a week a day."""
 SHARES_HEIGHT: Final = 26.0

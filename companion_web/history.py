@@ -47,12 +47,13 @@ class Views:
     exporting: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_EXPORTS))
 
     def page(self) -> Response:
-        """A day, a week or a month; without one that is named, today."""
-        period = self._period()
+        """A day, a week or a month; without one that is named, today. While something is erased, that alone is told."""
+        period, erasing = self._period(), self.room.store.erasing
+        told, failed = tell([], [], [], period, named=False), ""
         try:
-            told, failed = self._told(period), ""
+            told = told if erasing else self._told(period)
         except StoreError as error:
-            told, failed = tell([], [], [], period, named=False), str(error)
+            failed = str(error)
         return show(
             "history.html",
             failed=failed,
@@ -60,7 +61,7 @@ class Views:
             name=period_name(period),
             today=self._today(),
             keep_days=self.room.store.keep_days,
-            erasing=self.room.store.erasing,
+            erasing=erasing,
             whose=self._whose(),
             **told,
         )

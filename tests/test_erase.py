@@ -80,7 +80,9 @@ class Home:
     def found(self) -> set[str]:
         """Which of the words are left anywhere."""
         kept = b"".join(file.read_bytes() for file in self.state.rglob("*") if file.is_file())
-        everywhere = kept + self.exported() + self.retained().encode()
+        board = self.appliance.board
+        shown = f"{board.snapshot() | {'player': 'what plays now plays on'}}{board.events()}"
+        everywhere = kept + self.exported() + self.retained().encode() + shown.encode()
         return {word for word in (MOMENT, ELSE, NAME, REASON) if word.encode() in everywhere}
 
     def exported(self) -> bytes:
@@ -122,6 +124,7 @@ def test_a_moment(home: Home) -> None:
     assert home.found() == {MOMENT, ELSE, NAME, REASON}
     began = newest(home.appliance._store, "plays", Span(), 9)[-1]
     assert began.track.title == MOMENT
+    eventually(lambda: home.appliance._taste.listeners() == (NAME,), 10, "taste has learnt")
     minute = timedelta(minutes=1)
     home.erase(str(Span(began.utc - minute, began.utc + 2 * minute)))
     assert home.found() == {ELSE, NAME, REASON}
@@ -138,5 +141,6 @@ def test_everything(home: Home) -> None:
     home.erase("everything")
     eventually(lambda: home.retained().count(ELSE) == 0, 10, "the broker has dropped it")
     assert home.found() == {NAME}  # the account is no part of what happened
+    eventually(lambda: home.appliance._taste.listeners() == (), 10, "taste knows nobody")
     home.post("/people/remove", "/people", name=NAME, password="a long walk home")
     eventually(lambda: home.found() == set(), 20, "nothing is left")

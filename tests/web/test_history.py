@@ -254,6 +254,7 @@ def test_while_something_is_erased_the_page_looks_again(owner: FlaskClient, monk
     monkeypatch.setattr(Store, "erasing", True)
     shown = get(owner, "/history").text
     assert "Something is being erased" in shown
+    assert "Sunlit Kitchen" not in shown
     assert '<meta http-equiv="refresh" content="3">' in shown
 
 
