@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -26,23 +25,12 @@ from device.music.sources import Stock
 from device.pipeline import Body, Desk, Worker, attend
 from device.ports import Device, Vitals
 from device.preview import Preview
-from device.signals import (
-    EMOTIONS,
-    VALENCE_AROUSAL,
-    Context,
-    Decision,
-    Emotion,
-    Mood,
-    PlayerState,
-    Queue,
-    Target,
-    Track,
-)
-from device.store import Store
+from device.signals import EMOTIONS, VALENCE_AROUSAL, Emotion, Track
 from device.store.catalogue import Entry, Tracks
 from tests.fakes.spotify import SpotifyServer, State, standing
 from tests.spotify.house import session
 from tests.web import evening
+from tests.web.days import live
 from tests.web.rooms import NOW, SEEN_AT, room_in
 
 NAMES: Final = (
@@ -94,7 +82,8 @@ def furnished(folder: Path, **parts: Any) -> Iterator[Room]:
             "vitals": lambda: VITALS,
         }
         room = house.enter_context(room_in(folder, **(given | parts)))
-        live(room.store)
+        tracks = [track_of(number, emotion) for number, emotion in enumerate(EMOTIONS)]
+        live(room.store, NOW.replace(hour=0, minute=0) - timedelta(days=DAYS), NOW, tracks, seed=7)
         yield room
 
 
@@ -130,30 +119,3 @@ def track_of(number: int, emotion: Emotion) -> Track:
     where = VALENCE_AROUSAL[emotion]
     uri = f"{emotion}/{number:03}.ogg"
     return Track(uri, name, ARTISTS[number % len(ARTISTS)], "pop", (emotion,), 180.0, *where, 0.3, source="folder")
-
-
-def live(store: Store) -> None:
-    """Moods, decisions and music of a week, as a room leaves them in the store."""
-    rng = random.Random(7)
-    for day in reversed(range(DAYS)):
-        for number in reversed(range(rng.randrange(9, 20))):
-            _spend(store, day, number, rng)
-        over = NOW - timedelta(days=day)
-        store.offer(Mood(SEEN_AT + (over - NOW).total_seconds(), "absent", utc=over))
-
-
-def _spend(store: Store, day: int, number: int, rng: random.Random) -> None:
-    """A quarter of an hour of one day."""
-    emotion = rng.choices(EMOTIONS, (1, 1, 1, 6, 3, 1, 4))[0]
-    began = NOW - timedelta(days=day, minutes=15 * (number + 1))
-    at = SEEN_AT + (began - NOW).total_seconds()
-    valence, arousal = VALENCE_AROUSAL[emotion]
-    scores = tuple(0.7 if one == emotion else 0.05 for one in EMOTIONS)
-    mood = Mood(at, emotion, None, valence, arousal, 0.7, (("face", 0.6), ("voice", 0.4)), scores, 2, at, began)
-    track = track_of(number, emotion)
-    context = Context("room", emotion, "match")
-    store.offer(mood)
-    store.offer(Decision(at + 1, mood, Target(emotion, valence, arousal), "match", 40, f"{emotion} for 8 s", began))
-    store.offer(Queue(at + 2, (track,), f"pop for {emotion}", 40, began, context))
-    store.offer(PlayerState(at + 3, "playing", track, 40, "MPD", utc=began))
-    store.offer(PlayerState(at + 3 + rng.uniform(40, 180), "stopped", utc=began + timedelta(minutes=3)))

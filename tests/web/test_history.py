@@ -64,7 +64,7 @@ def room(tmp_path: Path, brain: Brain) -> Iterator[Room]:
 
 @pytest.fixture
 def app(room: Room) -> Flask:
-    live(room.store, MONDAY, 5)
+    live(room.store, MONDAY, NOW)
     return create_app(room)
 
 
