@@ -221,7 +221,7 @@ class Web(Struct, frozen=True, forbid_unknown_fields=True):
     https: bool = False
     """Whether the page is served over https, with a certificate that Attune makes and signs itself."""
     names: list[str] = field(default_factory=list)
-    """Further names under which browsers reach the page, beside the machine's own and its addresses."""
+    """Further names by which browsers reach the page, beside the machine's own, name.local and its addresses."""
     enabled: bool = True
     """Whether there is a page."""
     registration: bool = False

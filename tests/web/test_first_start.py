@@ -19,6 +19,8 @@ from companion_web.setup_token import LENGTH, SetupToken, announce
 from device.config import Camera, Config, Mqtt, Music
 from device.signals import Setting
 from device.store import StoreError
+from tests.fakes.spotify import SpotifyServer, State, standing
+from tests.spotify.house import session
 from tests.web.rooms import HOME, PASSWORD, room_in, send, token_of
 
 ACCOUNT = {"name": "Anna", "email": "anna@example.org", "password": PASSWORD, "again": PASSWORD}
@@ -330,6 +332,15 @@ def test_wishes_can_be_taken_back(tmp_path: Path, put: list[Any]) -> None:
         assert put == []
         send(client, "/start/room", **as_it_is | {"music": "bundled", "broker": "embedded"})
         assert orders(put) == [("set", "mqtt.url="), ("set", "music.player=")]
+
+
+def test_who_wants_spotify_is_led_there(tmp_path: Path) -> None:
+    with SpotifyServer(State(standing())) as server:
+        spotify = session(server, standing(), tmp_path, client_id="")
+        with room_in(tmp_path, spotify=spotify) as room:
+            client = owner(create_app(room), room)
+            assert led(send(client, "/start/room", **AS_IT_IS | {"music": "spotify"})) == "/spotify"
+            assert "Connect your Spotify now" in get(client, "/spotify").text
 
 
 # -- the console
