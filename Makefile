@@ -27,6 +27,10 @@ lint: ## ruff and mypy
 	@if $(BIN)/python -c 'import numpy, sys; sys.exit(numpy.__version__ < "2")'; then $(BIN)/mypy; \
 	else echo "types: SKIPPED: checked against numpy 2 only, and this system has numpy 1"; fi
 
+translations: ## collect the texts of the page and compile their translations
+	@provisioning/setup.sh test
+	@$(BIN)/python provisioning/translations.py
+
 bench: ## JSON of what each step costs on this machine
 	@provisioning/setup.sh test
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -47,4 +51,4 @@ evaluate: ## measure the shipped models: metrics.json, docs/models.md and its pl
 	@provisioning/setup.sh train
 	@$(BIN)/python -m models.training.evaluate --data $(DATA) $(ARGS)
 
-.PHONY: help setup run test lint bench test-hardware test-arm64 train-face train-voice train-text train-sequence train-sound train-lyrics evaluate
+.PHONY: help setup run test lint translations bench test-hardware test-arm64 train-face train-voice train-text train-sequence train-sound train-lyrics evaluate
