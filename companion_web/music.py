@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, get_args
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request, url_for
 from werkzeug.wrappers import Response as Answer
 
 from companion_web.changes import ask, ask_for
@@ -17,6 +17,7 @@ from companion_web.language import gettext as _
 from companion_web.pages import go
 from companion_web.pages import page as show
 from companion_web.room import Room
+from companion_web.telling import digest_of, title_of
 from device.commands import command
 from device.music.genres import genres_for
 from device.ports import Found
@@ -66,7 +67,7 @@ class Views:
             self.room.put(Queue(self.room.clock(), tracks, CHOSEN))
         except (AttuneError, OverflowError, Late) as error:
             return _told("music.page", failed=_why(error), q=words)
-        title = tracks[0].title or _("the track")
+        title = title_of(tracks[0].title, tracks[0].uri)
         return _told("music.page", said=_("%(title)s plays now") % {"title": title}, q=words)
 
     def save(self) -> Answer:
@@ -101,7 +102,7 @@ class Views:
     def _queued(self) -> dict[str, Any]:
         version = self.room.board.version  # that of before: what comes meanwhile is told by the next look
         queue, player = self.room.board.music()
-        return {"queue": queue, "player": player, "version": version, "name_of": name_of}
+        return {"queue": queue, "player": player, "version": version, "title_of": title_of, "cover_of": cover_of}
 
     def _queued_from(self, uri: str) -> tuple[Track, ...]:
         queue, _player = self.room.board.music()
@@ -168,9 +169,9 @@ def section(room: Room) -> Blueprint:
     return blueprint
 
 
-def name_of(track: Track) -> str:
-    """What a track is called: its title, else the name of its file."""
-    return track.title or track.uri.rpartition("/")[2].rpartition(".")[0] or track.uri
+def cover_of(track: Track) -> str:
+    """The address of the picture of a track that is queued."""
+    return url_for("now.cover", digest=digest_of(track.uri))
 
 
 def feelings() -> dict[Emotion, str]:
