@@ -176,7 +176,7 @@ def _summaries(config: Config) -> dict[str, str]:
     broker = without_password(mqtt.url) or (_("a broker of our own") if mqtt.embedded else _("no broker"))
     return {
         "mood": f"{dict(_senses())[config.fusion.sense]}, {_readily()[_nearest(config)]}",
-        "changes": f"{after}; {_('quiet')} {quiet}" if quiet else after,
+        "changes": _("%(after)s; quiet %(hours)s") % {"after": after, "hours": quiet} if quiet else after,
         "player": f"{dict(_players())[music.player]}, {music.quietest_pct}–{music.loudest_pct} %",
         "home": f"{mqtt.device}, {broker}",
     }
