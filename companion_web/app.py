@@ -9,7 +9,21 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from companion_web import admin, ask, first_start, guard, history, login, music, notice, now, people, settings, spotify
+from companion_web import (
+    admin,
+    ask,
+    calibration,
+    first_start,
+    guard,
+    history,
+    login,
+    music,
+    notice,
+    now,
+    people,
+    settings,
+    spotify,
+)
 from companion_web.addresses import own_names
 from companion_web.doors import ACCOUNTS, LARGEST_BODY, check_door, visitor
 from companion_web.language import gettext as _
@@ -35,6 +49,7 @@ SECTIONS: Final[tuple[Callable[[Room], Blueprint], ...]] = (
     admin.section,
     login.section,
     people.section,
+    calibration.section,
     first_start.section,
     notice.section,
 )

@@ -20,7 +20,6 @@ from companion_web.pages import go
 from companion_web.pages import page as show
 from device.ports import Editing, Taken
 from device.signals import EMOTIONS, AttuneError, Reading
-from device.store import StoreError
 from device.store.catalogue import Entry, Page, Sought, Tracks
 
 T = TypeVar("T")
@@ -54,11 +53,7 @@ class Views:
 
     def catalogue(self) -> Response:
         """One page of what is sought, all of it by the address, so that it can be kept and gone back to."""
-        try:
-            found, counts = self._ask(lambda tracks: (_page_of(tracks), tracks.count()))
-        except StoreError as error:
-            return self._catalogue(failed=str(error), code=503)
-        return self._catalogue(found, counts)
+        return self._catalogue(*self._ask(lambda tracks: (_page_of(tracks), tracks.count())))
 
     def track(self) -> Response:
         return self._track(self._known(request.args.get("uri", "")))
@@ -71,10 +66,7 @@ class Views:
         if kind not in KINDS:
             abort(404, _("Lists are CSV or JSON."))
         lines = self.editing.give(kind)
-        try:
-            first = "".join(islice(lines, LINES))
-        except AttuneError as error:
-            return self._catalogue(failed=str(error), code=503)
+        first = "".join(islice(lines, LINES))  # a database that cannot be read is told before the list begins
         rest = iter(lambda: "".join(islice(lines, LINES)), "")
         name = f'attachment; filename="attune-tracks.{kind}"'
         return Response(chain([first], rest), mimetype=KINDS[kind], headers={"Content-Disposition": name})
@@ -105,16 +97,13 @@ class Views:
         """Ask first; delete what was chosen, or what is sought, once somebody is sure."""
         sought = _sought(request.form)
         everything = "all" in request.form
-        try:
-            uris = self._ask(lambda tracks: tracks.matching(sought, MOST_DELETED)) if everything else _chosen()
-            if "sure" not in request.form and uris:
-                some = self._ask(lambda tracks: tracks.get(uris[:5]))
-                tracks = [entry.track for entry in some.values()]
-                chosen = [] if everything else uris
-                return show("admin_delete.html", number=len(uris), some=tracks, uris=chosen, sought=_told(sought))
-            self._ask(lambda tracks: tracks.remove(uris))
-        except StoreError as error:
-            return self._catalogue(failed=str(error), code=503)
+        uris = self._ask(lambda tracks: tracks.matching(sought, MOST_DELETED)) if everything else _chosen()
+        if "sure" not in request.form and uris:
+            some = self._ask(lambda tracks: tracks.get(uris[:5]))
+            tracks = [entry.track for entry in some.values()]
+            chosen = [] if everything else uris
+            return show("admin_delete.html", number=len(uris), some=tracks, uris=chosen, sought=_told(sought))
+        self._ask(lambda tracks: tracks.remove(uris))
         said = ngettext("%(num)d track is deleted.", "%(num)d tracks are deleted.", len(uris)) % {"num": len(uris)}
         return go("admin.catalogue", said=said if uris else "", failed="" if uris else _("Choose tracks first."))
 
@@ -123,20 +112,11 @@ class Views:
         file = request.files.get("list")
         data = file.stream.read() if file else b""
         if not data:
-            return self.catalogue_with(failed=_("Choose a file first: CSV or JSON, with a column name or uri."))
+            return self._after_list(failed=_("Choose a file first: CSV or JSON, with a column name or uri."))
         try:
-            taken = self.editing.take(BytesIO(data), _("The list"))
+            return self._after_list(taken=self.editing.take(BytesIO(data), _("The list")))
         except AttuneError as error:
-            return self.catalogue_with(failed=str(error))
-        return self.catalogue_with(taken=taken)
-
-    def catalogue_with(self, failed: str = "", taken: Taken | None = None) -> Response:
-        """The first page after a list was taken or refused."""
-        try:
-            found, counts = self._ask(lambda tracks: (tracks.page(Sought(), SHOWN), tracks.count()))
-        except StoreError as error:
-            return self._catalogue(failed=str(error), code=503)
-        return self._catalogue(found, counts, failed, 400 if failed else 200, taken)
+            return self._after_list(failed=str(error))
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -145,28 +125,25 @@ class Views:
             return question(tracks)
 
     def _known(self, uri: str) -> Entry:
-        try:
-            entry = self._ask(lambda tracks: tracks.get([uri])).get(uri)
-        except StoreError as error:
-            abort(503, str(error))
+        entry = self._ask(lambda tracks: tracks.get([uri])).get(uri)
         if entry is None:
             abort(404, _("There is no such track in the catalogue any more."))
         return entry
 
+    def _after_list(self, failed: str = "", taken: Taken | None = None) -> Response:
+        """The first page after a list was taken or refused."""
+        found, counts = self._ask(lambda tracks: (tracks.page(Sought(), SHOWN), tracks.count()))
+        return self._catalogue(found, counts, failed, taken)
+
     def _catalogue(
-        self,
-        found: Page | None = None,
-        counts: Mapping[str, int] | None = None,
-        failed: str = "",
-        code: int = 200,
-        taken: Taken | None = None,
+        self, found: Page, counts: Mapping[str, int], failed: str = "", taken: Taken | None = None
     ) -> Response:
         return show(
             "admin_catalogue.html",
             failed=failed,
-            code=code,
-            found=found or Page(),
-            counts=counts or {},
+            code=400 if failed else 200,
+            found=found,
+            counts=counts,
             sought=_told(_sought(request.args)),
             taken=taken,
             most_deleted=MOST_DELETED,

@@ -43,10 +43,16 @@ def limit_uploads(app: Flask) -> None:
 
 def uploaded(field: str) -> Upload | None:
     """The file in a field of the form, None where none was chosen; raises UploadError for what cannot be judged."""
-    file = request.files.get(field)
-    data = cast(BytesIO, file.stream).getvalue() if file else b""
-    if not data:
-        return None
+    return next(iter(all_uploaded(field, 1)), None)
+
+
+def all_uploaded(field: str, most: int) -> list[Upload]:
+    """The first files in a field of the form, `most` at most; raises UploadError for one that cannot be judged."""
+    files = [cast(BytesIO, file.stream).getvalue() for file in request.files.getlist(field)[:most]]
+    return [_known(data) for data in files if data]
+
+
+def _known(data: bytes) -> Upload:
     content = content_of(data)
     if content is None:
         raise UploadError(_("That file holds no picture, video or sound that Attune knows: send a JPEG, MP4 or M4A."))

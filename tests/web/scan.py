@@ -11,14 +11,14 @@ from typing import Any
 
 from companion_web import create_app, serve
 from tests.web.house import furnished
-from tests.web.rooms import HOME, client_as
+from tests.web.rooms import cookie_as
 
 MODULES = (
     *("backup", "cookieflags", "crlf", "csp", "csrf", "exec", "file", "http_headers", "methods"),
     *("permanentxss", "redirect", "sql", "upload", "xss"),
 )
 """Those that need no server on the internet to answer them."""
-ENDS_SESSION = ("/logout", "/account/remove", "/account/password", "/people/remove")
+ENDS_SESSION = ("/logout", "/account/leave", "/account/password", "/account/others", "/people/remove")
 """Pages that would sign the scanner out, after which it would see little."""
 
 
@@ -27,15 +27,13 @@ def scan(wapiti: Path, seconds: int, folder: Path) -> dict[str, Any]:
     report = folder / "report.json"
     with furnished(folder) as room:
         app = create_app(room)
-        name, client = app.config["SESSION_COOKIE_NAME"], client_as(app, "owner")
-        client.get("/", base_url=HOME)
-        cookie = client.get_cookie(name, domain="127.0.0.1")
+        cookie = "=".join(cookie_as(app, "owner"))
         server = serve(app, "127.0.0.1", 0)
         try:
             command = [
                 *(wapiti, "-u", f"{server.address}/", "--scope", "folder", "-m", ",".join(MODULES)),
-                *("-C", f"{name}={cookie.value}", "--drop-set-cookie"),
-                *("--max-scan-time", seconds, "--max-attack-time", seconds // len(MODULES)),
+                *("-C", cookie),
+                *("--max-files-per-dir", 24, "--max-scan-time", seconds, "--max-attack-time", seconds // len(MODULES)),
                 *("-f", "json", "-o", report, "--flush-session", "--store-session", folder / "session", "-v", 1),
                 *(part for path in ENDS_SESSION for part in ("-x", f"{server.address}{path}")),
             ]

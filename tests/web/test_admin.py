@@ -271,3 +271,13 @@ def test_every_page_of_the_section_is_for_owners(app: Flask) -> None:
     doors = {endpoint: door for endpoint, door in doors_of(app).items() if endpoint.startswith("admin.")}
     assert len(doors) == 11
     assert set(doors.values()) == {"owner"}
+
+
+def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/none/of/these"
+    (tmp_path / "none").write_text("a file where a folder should be")
+    with room_in(tmp_path, tracks=lambda: Tracks(url, keys_of), editing=Editor(url)) as room:
+        client = client_as(create_app(room), "owner")
+        for path in ("/catalogue", "/catalogue/track", "/catalogue/attune-tracks.csv"):
+            answer = get(client, path)
+            assert (answer.status_code, "none" in answer.text) == (503, True), path
