@@ -14,6 +14,7 @@ from companion_web.doors import add_page
 from companion_web.language import gettext as _
 from companion_web.pages import page as show
 from companion_web.room import Room
+from companion_web.telling import feelings
 from device.ports import JudgedLyrics
 from device.signals import EMOTIONS, AttuneError
 
@@ -49,7 +50,8 @@ class Lyrics:
             return self._lyrics(words, failed=str(error), code=503)
         except AttuneError as error:
             return self._lyrics(words, failed=str(error), code=500)
-        scores = sorted(zip(EMOTIONS, judged.scores, strict=True), key=lambda pair: -pair[1])
+        names = (feelings()[emotion] for emotion in EMOTIONS)
+        scores = sorted(zip(names, judged.scores, strict=True), key=lambda pair: -pair[1])
         return self._lyrics(words, judged=judged, scores=scores)
 
     def _lyrics(self, words: str = "", failed: str = "", code: int = 200, **values: Any) -> Response:

@@ -16,6 +16,7 @@ from companion_web.language import ngettext
 from companion_web.pages import go
 from companion_web.pages import page as show
 from companion_web.room import Room
+from companion_web.telling import feelings
 from companion_web.uploads import LARGEST_UPLOAD, Upload, all_uploaded
 from device.commands import command
 from device.ports import Judge
@@ -104,7 +105,7 @@ class Views:
             code=code,
             counts=counts,
             senses=CALIBRATED,
-            emotions=EMOTIONS,
+            feelings=[(emotion, feelings()[emotion]) for emotion in EMOTIONS],
             most=MOST_MOMENTS,
             most_files=MOST_FILES,
             is_here=self._is_here(),

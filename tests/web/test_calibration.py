@@ -97,7 +97,8 @@ def test_what_is_kept_is_counted_for_oneself_alone(client: FlaskClient, feel: Fe
     shown = page(client)
     assert "2 moments of your voice" in shown
     assert "1 moment of your voice" in shown
-    assert "Forget afraid" not in shown
+    assert "Forget Happy, voice" in shown
+    assert "Forget Afraid" not in shown
 
 
 def test_forgetting_is_for_oneself_alone(client: FlaskClient, feel: Feel) -> None:
