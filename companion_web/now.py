@@ -27,7 +27,6 @@ from companion_web.pages import go
 from companion_web.pages import page as show
 from companion_web.room import Room
 from companion_web.streams import Frame, Streams
-from device.commands import LONGEST_SENTENCE
 from device.signals import ROOM
 from device.topics import SHOWN_SETTINGS
 
@@ -97,7 +96,6 @@ class Views:
             ages=telling.age_texts(),
             played_s=telling.played_s(view["player"], now),
             minutes=telling.minutes,
-            longest=LONGEST_SENTENCE,
         )
 
     def now(self) -> Answer:

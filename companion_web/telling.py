@@ -35,8 +35,7 @@ def tell(state: State, cover: str) -> dict[str, Any]:
     track = (player or {}).get("track")
     return {
         "mood": mood["emotion"] if mood else "starting",
-        "texts": {**_mood_texts(mood, state["health"]), **_music_texts(state), **_sense_texts(state["health"])},
-        "heard": _heard(state["health"]),
+        "texts": {**_mood_texts(mood, state["health"]), **_music_texts(state), **_sense_texts(state)},
         "plane": _plane_label(mood),
         "dot": _place(mood["valence"], mood["arousal"]) if mood else [CENTRE, CENTRE],
         "trail": list(_trail(state["trail"])),
@@ -45,6 +44,7 @@ def tell(state: State, cover: str) -> dict[str, Any]:
         "cover": cover,
         "link": _link(track),
         "player": _player(player),
+        "closed": [name for name in ("camera", "microphone") if _is_closed(state, name)],
         "muted": [name for name in ("camera", "microphone") if _status(state["health"], name) == "muted"],
         "trouble": _parts(state["health"], works=False),
         "well": _parts(state["health"], works=True),
@@ -283,7 +283,13 @@ def _link(track: State | None) -> str:
 # -- senses and parts --------------------------------------------------------------------------------------------------
 
 
-def _sense_texts(health: State) -> dict[str, str]:
+def _is_closed(state: State, name: str) -> bool:
+    """Whether a sense stays closed until an owner agrees to it."""
+    return _status(state["health"], name) == "muted" and state["settings"].get(f"consent.{name}") == "off"
+
+
+def _sense_texts(state: State) -> dict[str, str]:
+    health = state["health"]
     states = {
         "camera": {"works": _("Looking"), "degraded": _("Looking, with trouble")},
         "microphone": {"works": _("Listening"), "degraded": _("Listening, with trouble")},
@@ -292,16 +298,10 @@ def _sense_texts(health: State) -> dict[str, str]:
     texts = {}
     for name, known in states.items():
         status = _status(health, name)
-        texts[f"{name}-state"] = (known | both).get(status) or _("Not reported yet")
+        said = (known | both).get(status) or _("Not reported yet")
+        texts[f"{name}-state"] = _("Closed until an owner agrees under Settings") if _is_closed(state, name) else said
         texts[f"{name}-act"] = _("Unmute") if status == "muted" else _("Mute")
     return texts | {"flag": _flag(health), "well-count": _well_count(health)}
-
-
-def _heard(health: State) -> str:
-    """What is said of words that were sent."""
-    if _status(health, "text") == "missing":
-        return _("Sent, but nothing can judge words now: see Parts.")
-    return _("Heard. It counts for a little while.")
 
 
 def _flag(health: State) -> str:

@@ -83,7 +83,12 @@ def of_people(device: str) -> tuple[str, ...]:
 
 def diagnosis(device: str, estimate: Estimate) -> Publication:
     """One model's estimate, not retained; only for a device whose owner asks for estimates."""
-    content = {"who": estimate.who, "reliability": _number(estimate.reliability), "scores": _scores(estimate.scores)}
+    content = {
+        "who": estimate.who,
+        "reliability": _number(estimate.reliability),
+        "scores": _scores(estimate.scores),
+        "at": _number(estimate.at),
+    }
     topic = f"attune/{device}/estimate/{estimate.modality}"
     return Publication(topic, _encoded(content), retain=False, newest_only=False)
 

@@ -32,6 +32,7 @@ from device.signals import EMOTIONS, Estimate, Image, Utterance
 from models.training import text_reference
 from models.training.graph import open_file
 from models.training.latency import time_together
+from tests.ages import Ages, summary
 from tests.daemon import MEDIA, ROOT
 from tests.mosquitto import free_port
 
@@ -145,36 +146,6 @@ def fuse_step(runs: int) -> dict[str, Any]:
     return {"fuse: five faces, voice and text": timed(lambda: state.at(1.0), runs)}
 
 
-class Ages:
-    """A subscriber that notes how long after the newest picture, sound or word each mood arrives."""
-
-    def __init__(self, port: int) -> None:
-        from paho.mqtt.client import CallbackAPIVersion, Client
-
-        self.ms: list[float] = []
-        self._sensed_at = 0.0
-        self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("attune/bench/state")
-        self._client.on_message = self._note
-        self._client.connect_async("127.0.0.1", port)
-        self._client.loop_start()
-
-    def _note(self, _client: Any, _data: Any, message: Any) -> None:
-        now = time.monotonic()
-        mood = json.loads(message.payload)
-        # a mood that changed because what was sensed has faded is as old as its fading takes
-        if not message.retain and mood["sensed_at"] > self._sensed_at:
-            self.ms.append(1000 * (now - mood["sensed_at"]))
-        self._sensed_at = mood["sensed_at"]
-
-    def publish(self, topic: str, value: str) -> None:
-        self._client.publish(f"attune/bench/{topic}", value, qos=1)
-
-    def close(self) -> None:
-        self._client.loop_stop()
-        self._client.disconnect()
-
-
 def daemon(folder: Path) -> dict[str, Any]:
     """RSS, CPU and ages of a daemon that plays the demo evening, and the modules that it imported."""
     import psutil
@@ -188,7 +159,7 @@ def daemon(folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-X", "importtime", "-m", "device", "run", "--demo", "--config", str(settings)]
     with (folder / "imports.log").open("wb") as log:
         process = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL, cwd=ROOT)
-    ages = Ages(mqtt_port)
+    ages = Ages(mqtt_port, "bench")
     try:
         seen = psutil.Process(process.pid)
         threading.Event().wait(10.0)
@@ -208,21 +179,11 @@ def daemon(folder: Path) -> dict[str, Any]:
         process.wait(30)
     imported = set(re.findall(r"\|\s+(\w+)", (folder / "imports.log").read_text(errors="replace")))
     return {
-        "age of a mood at the subscriber, ms": _summary(ages.ms),
+        "age of a mood at the subscriber, ms": summary(ages.ms),
         "daemon: RSS, MB": round(memory, 1),
         "daemon: CPU at 5 pictures a second, % of a core": busy,
         "daemon: CPU idle, camera and microphone muted, % of a core": idle,
         "daemon: heavy imports": sorted(imported & set(FORBIDDEN)),
-    }
-
-
-def _summary(values: list[float]) -> dict[str, float]:
-    if not values:
-        return {"count": 0}
-    return {
-        "count": len(values),
-        "median": round(float(np.median(values)), 1),
-        "p95": round(float(np.quantile(values, 0.95)), 1),
     }
 
 

@@ -103,12 +103,25 @@ class Broker(mosquitto.Mosquitto):
 
 def owners_browser(home: str, state: Path) -> urllib.request.OpenerDirector:
     """A browser in which the owner is signed in, who is made where there is none."""
+    return _signed_in(home, state, "owner", http.cookiejar.CookieJar())
+
+
+def guests_cookie(home: str, state: Path, name: str) -> str:
+    """The header of a browser in which a guest of that name is signed in, who is made where there is none."""
+    jar = http.cookiejar.CookieJar()
+    _signed_in(home, state, name, jar)
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def _signed_in(home: str, state: Path, name: str, jar: http.cookiejar.CookieJar) -> urllib.request.OpenerDirector:
     with Store(f"sqlite:///{state}/attune.db", 30) as store:
         accounts = Accounts(store, time.monotonic, lambda: datetime.now(UTC))
         if not accounts.has_owner():
             accounts.create_owner("owner", PASSWORD)
-    opened = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-    send_form(opened, f"{home}/login", name="owner", password=PASSWORD)
+        if name not in {account.name for account in accounts.all()}:
+            accounts.register(name, PASSWORD, role="guest")
+    opened = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    send_form(opened, f"{home}/login", name=name, password=PASSWORD)
     return opened
 
 
@@ -125,7 +138,14 @@ class Daemon(Process):
     """`attune run` on settings of its own; every test that starts one ends it."""
 
     def __init__(
-        self, folder: Path, settings: str = "", *, demo: bool = True, mqtt: str = "", state: Path | None = None
+        self,
+        folder: Path,
+        settings: str = "",
+        *,
+        demo: bool = True,
+        mqtt: str = "",
+        estimates: bool = False,
+        state: Path | None = None,
     ) -> None:
         self.web_port = free_port()
         self.home = f"http://127.0.0.1:{self.web_port}"
@@ -133,7 +153,7 @@ class Daemon(Process):
         path = folder / "config.toml"
         path.write_text(
             f'state = "{self.state}"\n{settings}\n[web]\nport = {self.web_port}\n'
-            f'[mqtt]\nurl = "{mqtt}"\nembedded = false\n'
+            f'[mqtt]\nurl = "{mqtt}"\nembedded = false\nestimates = {str(estimates).lower()}\n'
         )
         command = [sys.executable, "-m", "device", "run", "--config", str(path), *(["--demo"] if demo else [])]
         super().__init__(command, folder / "attune.log")

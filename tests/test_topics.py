@@ -181,7 +181,9 @@ def test_estimates_are_not_retained() -> None:
     published = topics.diagnosis("k", Estimate(1.0, "voice", (0.1,) * 6 + (0.4,), 0.5, "room"))
     assert published.topic == "attune/k/estimate/voice"
     assert not published.retain
-    assert list(json.loads(published.payload)["scores"]) == list(EMOTIONS)
+    payload = json.loads(published.payload)
+    assert list(payload["scores"]) == list(EMOTIONS)
+    assert payload["at"] == 1.0
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

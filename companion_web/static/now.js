@@ -240,20 +240,13 @@ function settle(button) {
 }
 
 async function toggle(button, kind, value) {
+  if (state && state.closed.includes(kind)) return void notice(at(`${kind}-state`).textContent);
   button.setAttribute('aria-busy', 'true');
   button.dataset.timer = setTimeout(() => {
     settle(button);
     notice(body.dataset.slow);
   }, PENDING_MS);
   if (!(await press(kind, value))) settle(button);
-}
-
-async function say(words) {
-  at('send').setAttribute('aria-busy', 'true');
-  const error = await send('say', words);
-  at('send').removeAttribute('aria-busy');
-  put('said', error || state.heard);
-  if (!error) at('words').value = '';
 }
 
 async function judge(kind, uri) {
@@ -270,7 +263,6 @@ function pressed(event) {
   if (!kind) return;
   event.preventDefault();
   if (kind.value === 'camera' || kind.value === 'microphone') toggle(at(kind.value), kind.value, value.value);
-  else if (kind.value === 'say') say(value.value);
   else if (kind.value === 'like' || kind.value === 'later') judge(kind.value, value.value);
   else press(kind.value, value.value);
 }

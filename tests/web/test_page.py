@@ -180,14 +180,6 @@ def test_a_silent_player_says_what_it_would_play(browser: Any, room: Room) -> No
     assert text(browser, "player") == "Would play · no player here"
 
 
-def test_words_that_nothing_can_judge_are_told(browser: Any, room: Room) -> None:
-    room.offer(Health(1.0, "text", "missing", "the model file is altered; fetch it again"))
-    open_page(browser, room)
-    browser.find_element("id", "words").send_keys("Hello\n")
-    assert room.next_command() == ("say", "Hello")
-    until(lambda: "nothing can judge words" in text(browser, "said"))
-
-
 def test_mutes_reach_the_brain_and_are_seen_everywhere(browser: Any, room: Room) -> None:
     room.offer(*evening.events())
     open_page(browser, room)
@@ -254,19 +246,15 @@ def test_the_volume_slides_and_a_finger_on_it_is_not_disturbed(browser: Any, roo
     assert room.pressed.empty()
 
 
-def test_news_leave_the_focus_and_what_is_typed_alone(browser: Any, room: Room) -> None:
+def test_news_leave_the_focus_alone(browser: Any, room: Room) -> None:
     room.offer(*evening.events(), Health(1.0, "mqtt", "degraded", "no broker"))
     open_page(browser, room)
-    for name in ("words", "pause", "volume", "camera"):
+    for name in ("pause", "volume", "camera"):
         browser.execute_script("document.getElementById(arguments[0]).focus()", name)
         for feeling in ("sad", "angry"):
             room.offer(evening.mood(feeling), Health(1.0, "store", "works", feeling))
             until(lambda feeling=feeling: browser.execute_script("return document.body.dataset.mood") == feeling)
         assert browser.switch_to.active_element.get_attribute("id") == name
-    browser.find_element("id", "words").send_keys("What a")
-    room.offer(evening.mood("happy"))
-    until(lambda: text(browser, "word") == "Happy")
-    assert browser.find_element("id", "words").get_property("value") == "What a"
 
 
 def test_only_what_has_settled_is_read_out(browser: Any, room: Room) -> None:
@@ -283,7 +271,7 @@ def test_only_what_has_settled_is_read_out(browser: Any, room: Room) -> None:
     live = browser.execute_script(
         "return [...document.querySelectorAll('[aria-live], [role=status]')].map(e => e.id || e.className)"
     )
-    assert sorted(live) == ["flags", "said", "told"]
+    assert sorted(live) == ["flags", "told"]
 
 
 def test_the_track_goes_on_by_itself(browser: Any, room: Room) -> None:
@@ -326,7 +314,6 @@ def test_all_of_the_page_is_light_and_comes_from_this_device(browser: Any, room:
     room.offer(*evening.events())
     browser.execute_cdp_cmd("Network.clearBrowserCache", {})
     open_page(browser, room)
-    browser.find_element("id", "words")
     time.sleep(1.0)
     entries = browser.execute_script(
         "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
@@ -350,10 +337,6 @@ def test_the_page_serves_browsers_without_scripts(browser: Any, room: Room) -> N
         assert room.next_command() == ("next", "")
         click(browser, ".loudness button")
         assert room.next_command() == ("volume", "40")
-        words = browser.find_element("id", "words")
-        words.send_keys("What a day")
-        press(browser, "send")
-        assert room.next_command() == ("say", "What a day")
         assert browser.find_element("id", "word").text == "Happy"
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
@@ -372,26 +355,13 @@ def test_a_track_that_the_listener_chose_is_theirs(browser: Any, room: Room) -> 
     assert text(browser, "why") == "You chose this, and Attune lets it play."
 
 
-def test_a_sentence_is_sent_and_the_box_is_empty_again(browser: Any, room: Room) -> None:
-    open_page(browser, room)
-    box = browser.find_element("id", "words")
-    box.send_keys("What a lovely day\n")
-    assert room.next_command() == ("say", "What a lovely day")
-    until(lambda: "Heard" in text(browser, "said"))
-    assert box.get_property("value") == ""
-
-
-def test_words_that_cannot_be_taken_stay_in_the_box(browser: Any, room: Room) -> None:
+def test_what_cannot_be_taken_now_is_told(browser: Any, room: Room) -> None:
     def full(command: Command) -> None:
         raise OverflowError("the inbox is full; try again later")
 
     room.server.stop()
     room.serve(full)
     open_page(browser, room)
-    box = browser.find_element("id", "words")
-    box.send_keys("Hello\n")
-    until(lambda: "full; try again" in text(browser, "said"))
-    assert box.get_property("value") == "Hello"
     press(browser, "camera")
     until(lambda: "full; try again" in text(browser, "notice"))
 
@@ -482,12 +452,11 @@ def test_every_control_has_a_name_and_room_for_a_finger(browser: Any, room: Room
     open_page(browser, room)
     found = browser.find_elements("css selector", "button, a, summary, input:not([type=hidden])")
     controls = [control for control in found if control.is_displayed()]
-    named = ["like", "pause", "next", "later", "volume", "words", "send", "camera", "microphone"]
+    named = ["like", "pause", "next", "later", "volume", "camera", "microphone"]
     assert {control.get_attribute("id") for control in controls} >= set(named)
     for control in controls:
         assert (control.accessible_name or control.text).strip(), control.get_attribute("id")
         assert min(control.size["width"], control.size["height"]) >= 44, control.get_attribute("id")
-    assert browser.find_element("id", "words").accessible_name == "How do you feel?"
     assert browser.find_element("id", "volume").accessible_name == "Volume"
 
 
