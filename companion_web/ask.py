@@ -20,7 +20,7 @@ from companion_web.pages import go
 from companion_web.pages import page as show
 from companion_web.room import Room
 from companion_web.telling import senses, title_of
-from companion_web.telling_answers import tell
+from companion_web.telling_answers import problem, tell
 from companion_web.uploads import LARGEST_UPLOAD, UploadError, uploaded
 from device.commands import LONGEST_SENTENCE, command
 from device.fusion import summary, told_together
@@ -134,7 +134,7 @@ class Views:
         except BusyError:
             raise NothingError(_("The camera gave no picture in time; see Settings.")) from None
         except AttuneError as error:
-            raise NothingError(_(str(error))) from None
+            raise NothingError(problem(str(error))) from None
 
     def _answer(self, questions: list[Question]) -> Answer:
         if not questions:
@@ -163,7 +163,7 @@ class Views:
                 raise
             except AttuneError as error:
                 if not (asked.spare and found):
-                    problems.append(f"{senses()[asked.sense]}: {_(str(error))}.")
+                    problems.append(f"{senses()[asked.sense]}: {problem(str(error))}.")
         return found, problems
 
     def _music(self, mood: Mood) -> tuple[Queue | None, list[str]]:
@@ -172,7 +172,7 @@ class Views:
         try:
             return _awaited(self.room.music.suggest(mood, visitor().name or ROOM), MUSIC_S), []
         except (AttuneError, OverflowError) as error:
-            return None, [_(str(error))]
+            return None, [str(error)]
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ def _sentence(words: str) -> str:
     try:
         return command(0.0, "say", words).value
     except ValueError as error:
-        raise NothingError(_(str(error))) from None
+        raise NothingError(str(error)) from None
 
 
 def _awaited(answer: Future[T], limit_s: float) -> T:

@@ -64,6 +64,19 @@ def tell(answer: Answer) -> Told:
     )
 
 
+def problem(message: str) -> str:
+    """What a device says that it cannot judge, with what to do about the commonest."""
+    known = {
+        "no face found": _("no face found: show one from the front, in good light"),
+        "no speech found": _("no speech found: speak for a second or more, close to the microphone"),
+        "no words in it": _("no words in it: write a sentence"),
+        "the camera is closed: unmute it, or agree under Settings that it looks": _(
+            "the camera is closed: unmute it, or agree under Settings that it looks"
+        ),
+    }
+    return known.get(message, message)
+
+
 def _sense(estimate: Estimate, share: float) -> Sense:
     best = max(range(len(EMOTIONS)), key=lambda index: estimate.scores[index])
     said = {"emotion": feelings()[EMOTIONS[best]].lower(), "percent": round(100 * estimate.scores[best])}

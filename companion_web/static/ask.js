@@ -179,6 +179,7 @@ function isEmpty(data) {
   return !data.has('look') && !given.size && !String(data.get('words')).trim();
 }
 
+/** Post, and show the page that comes back; whether all went well. */
 async function send(path, data) {
   let answer;
   try {
@@ -190,6 +191,7 @@ async function send(path, data) {
   if (type.startsWith('application/json')) return void notice((await answer.json()).error);
   if (!type.startsWith('text/html')) return void notice(answer.status === 413 ? texts.tooLarge : texts.unreachable);
   show(new DOMParser().parseFromString(await answer.text(), 'text/html'), answer.ok);
+  return answer.ok;
 }
 
 function show(page, isAnswered) {
@@ -199,6 +201,12 @@ function show(page, isAnswered) {
   const told = isAnswered ? at('answer') : document.querySelector('.messages');
   told.scrollIntoView({ block: 'start' });
   if (isAnswered) at('answer').focus({ preventScroll: true });
+}
+
+function clear() {
+  at('words').value = '';
+  given.clear();
+  showGiven();
 }
 
 async function busy(button, work) {
@@ -220,7 +228,7 @@ form.addEventListener('submit', async (event) => {
   if (looks && !(await countDown())) return;
   const data = filled(looks);
   if (isEmpty(data)) return void notice(texts.nothing);
-  await busy(button, () => send(form.action, data));
+  await busy(button, async () => (await send(form.action, data)) && clear());
 });
 
 document.addEventListener('submit', (event) => {

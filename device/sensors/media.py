@@ -345,9 +345,9 @@ def _held(frame: VideoFrame, slot: int, until_s: float, rate_fps: float) -> Iter
             yield Image(index / rate_fps, pixels)
 
 
-def upright(frame: VideoFrame) -> Pixels:
-    """RGB uint8 as a player shows it: turned as the recording says, scaled down to LONGEST_SIDE."""
-    scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
+def upright(frame: VideoFrame, longest_side: int = LONGEST_SIDE) -> Pixels:
+    """RGB uint8 as a player shows it: turned as the recording says, scaled down to so many pixels."""
+    scale = min(1.0, longest_side / max(frame.width, frame.height))
     width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
     pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)), np.uint8)

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-MOST: Final = 8
+MOST: Final = 6
 """Pictures of a video: the face of one person changes little within a second or two."""
 FEW: Final = 4
 """Key frames that are enough: they are 0.3 to 8 s apart in what phones and browsers record, and each decodes alone."""
 MOST_DECODED: Final = 1_000_000_000
 """Pixels that are decoded where key frames are too few: 480 pictures of 1920 x 1080, seconds of work for a Pi 4."""
+LONGEST_SIDE: Final = 960
+"""Pixels; who films themselves fills a tenth of the picture or more, and 1920 take four times as long to search."""
 MOST_PACKETS: Final = 200_000
 """Coded pictures that are looked at: a minute has 14,400 at 240 a second."""
 
@@ -103,7 +105,7 @@ def _images(frames: Iterator[VideoFrame], time_base: Fraction, start_us: int) ->
         for frame in frames:
             # by its number: what a decoder gives at its end bears no time base
             at = float((frame.pts or 0) * time_base) - start_us / 1_000_000
-            images.append(Image(max(0.0, at), upright(frame)))
+            images.append(Image(max(0.0, at), upright(frame, LONGEST_SIDE)))
     except (av.FFmpegError, ValueError) as error:
         if not images:
             raise damaged(0.0, error) from None
