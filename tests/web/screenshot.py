@@ -26,7 +26,7 @@ LIMIT_S: Final = 30
 
 def feel(browser: Any) -> None:
     """Have a sentence judged, and look at the answer."""
-    browser.find_element(By.ID, "words").send_keys("What a wonderful day, I am so happy!")
+    browser.find_element(By.ID, "words").send_keys("It was a lovely day, but now I miss my friends.")
     browser.execute_script("document.getElementById('tell').click()")
     wait_for(browser, "return document.querySelector('.answer') && document.readyState === 'complete'")
     browser.execute_script("document.querySelector('.answer').scrollIntoView()")
