@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import socket
 import ssl
@@ -9,19 +10,27 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cheroot import server, wsgi
-from cheroot.makefile import BufferedWriter, StreamReader, StreamWriter
+from cheroot.makefile import StreamReader, StreamWriter
+
+from companion_web.doors import LARGEST_BODY
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 HEAD_S: Final = 10.0
 """Seconds in which the handshake, and then the head of a request, must be there, however they trickle in."""
 IDLE_S: Final = 10
 """Seconds for which a client may neither send nor take anything."""
-SLOWEST_BYTES_S: Final = 32 * 1024
-"""Bytes a second that a body must come with on average; a phone at the edge of a Wi-Fi sends ten times as much."""
+PROMPT_S: Final = 0.2
+"""Seconds that a thread waits for anybody; a head or a form comes in one piece, as a rule."""
+MOST_SLOW: Final = 4
+"""Clients that may take longer at once; more are cut off, so that they can never hold all threads."""
+SLOWEST_BYTES_S: Final = 64 * 1024
+"""Bytes a second that a body must come with on average; a phone at the edge of a Wi-Fi sends twice as much."""
 LINGER_S: Final = 2.0
 """Seconds for which what is still being sent is thrown away, so that the client reads why it was refused."""
 LARGEST_HEAD: Final = 16 * 1024
@@ -72,6 +81,7 @@ class Server(wsgi.Server):
         self.max_request_body_size = largest_body
         self.keep_alive_conn_limit = MOST_CONNECTIONS
         self.clients = _Clients()
+        self.slow = threading.Semaphore(MOST_SLOW)
         self._told_at = float("-inf")
 
     def process_conn(self, conn: Any) -> None:
@@ -121,33 +131,67 @@ class _Clients:
             self._open += Counter()  # drops those that are gone
 
 
-class _Patient(socket.SocketIO):
-    """Reads of a socket until a moment, in however small pieces they come; then TimeoutError."""
+class _Patient(io.RawIOBase):
+    """Reads of a socket until a moment, in however small pieces they come; then TimeoutError.
 
-    def __init__(self, sock: socket.socket) -> None:
-        super().__init__(sock, "rb")
+    Whoever keeps it waiting for more than PROMPT_S in all needs one of the places for slow clients, unless `trusted`.
+    """
+
+    def __init__(self, sock: socket.socket, places: threading.Semaphore) -> None:
         self._from = sock
-        self.until = time.monotonic() + HEAD_S
+        self._places = places
+        self._has_place = False
+        self.allow(HEAD_S)
 
-    def readinto(self, buffer: Any) -> int | None:
-        left_s = self.until - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("timed out")  # the words that cheroot answers with 408
-        self._from.settimeout(min(left_s, IDLE_S))
+    def allow(self, seconds: float, trusted: bool = False) -> None:
+        """Let what is read next take so long, all in all."""
+        self.leave()
+        self._until = time.monotonic() + seconds
+        self._prompt_s = seconds if trusted else min(PROMPT_S, seconds)
+
+    def leave(self) -> None:
+        """Give the place back."""
+        if self._has_place:
+            self._has_place = False
+            self._places.release()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self.wait(lambda: self._from.recv_into(buffer))
+
+    def wait(self, act: Callable[[], Answer]) -> Answer:
+        """What a call on the socket gives, within the time that is left."""
+        if not self._has_place:
+            begun = time.monotonic()
+            try:
+                return self._within(self._prompt_s, act)
+            except TimeoutError:
+                self._has_place = self._places.acquire(blocking=False)
+                if not self._has_place:
+                    raise
+            finally:
+                self._prompt_s -= time.monotonic() - begun
+        return self._within(IDLE_S, act)
+
+    def _within(self, seconds: float, act: Callable[[], Answer]) -> Answer:
+        limit_s = min(seconds, IDLE_S, self._until - time.monotonic())
         try:
-            return super().readinto(buffer)
+            if limit_s <= 0:
+                raise TimeoutError
+            self._from.settimeout(limit_s)
+            return act()
+        except TimeoutError:
+            raise TimeoutError("timed out") from None  # the words that cheroot answers with 408
         finally:
             self._from.settimeout(IDLE_S)
 
 
 class _Reader(StreamReader):
-    def __init__(self, sock: socket.socket, mode: str, size: int) -> None:
-        super(StreamReader, self).__init__(_Patient(sock), size)
+    def __init__(self, patient: _Patient, size: int) -> None:
+        super(StreamReader, self).__init__(patient, size)
         self.bytes_read = 0
-
-
-def _make_file(sock: socket.socket, mode: str, size: int) -> StreamReader | BufferedWriter:
-    return _Reader(sock, mode, size) if "r" in mode else StreamWriter(sock, mode, size)
 
 
 class _Request(server.HTTPRequest):
@@ -171,20 +215,25 @@ class _Connection(server.HTTPConnection):
     RequestHandlerClass = _Request
 
     def __init__(self, server: Server, sock: socket.socket, makefile: object = None) -> None:
-        super().__init__(server, sock, _make_file)
+        super().__init__(server, sock)
+        self._adopt(sock)
         self.entered = False
         self.has_unread = False
         self._greeted = server.tls is None
 
     def communicate(self) -> bool:
         self.allow(HEAD_S)
-        return self._greet() and bool(super().communicate())  # type: ignore[no-untyped-call]
+        try:
+            return self._greet() and bool(super().communicate())  # type: ignore[no-untyped-call]
+        finally:
+            self._patient.leave()
 
-    def allow(self, seconds: float) -> None:
+    def allow(self, seconds: float, trusted: bool = False) -> None:
         """Let what is read next take so long, all in all."""
-        self.rfile.raw.until = time.monotonic() + seconds
+        self._patient.allow(seconds, trusted)
 
     def close(self) -> None:
+        self._patient.leave()
         if self.entered:
             self.entered = False
             self.server.clients.leave(self.remote_addr)
@@ -202,8 +251,7 @@ class _Connection(server.HTTPConnection):
             if self.socket.recv(1, socket.MSG_PEEK) != _TLS_HANDSHAKE:
                 return True
             self._adopt(self.server.tls().wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False))
-            self.socket.settimeout(HEAD_S)
-            self.socket.do_handshake()
+            self._patient.wait(self.socket.do_handshake)
         except OSError as error:
             log.debug("page: no handshake with %s: %s", self.remote_addr, error)
             return False
@@ -211,10 +259,11 @@ class _Connection(server.HTTPConnection):
         self.allow(HEAD_S)
         return True
 
-    def _adopt(self, sock: ssl.SSLSocket) -> None:
+    def _adopt(self, sock: socket.socket) -> None:
         self.socket = sock
-        self.rfile = _make_file(sock, "rb", self.rbufsize)
-        self.wfile = _make_file(sock, "wb", self.wbufsize)
+        self._patient = _Patient(sock, self.server.slow)
+        self.rfile = _Reader(self._patient, self.rbufsize)
+        self.wfile = StreamWriter(sock, "wb", self.wbufsize)
 
     def _throw_away(self) -> None:
         end = time.monotonic() + LINGER_S
@@ -233,7 +282,9 @@ class _Gateway(wsgi.Gateway_10):
 
     def __init__(self, req: Any) -> None:
         super().__init__(req)
-        req.conn.allow(HEAD_S + req.rfile.remaining / SLOWEST_BYTES_S)
+        length = req.rfile.remaining
+        # a large body is read for those alone who may send it, and few at once
+        req.conn.allow(HEAD_S + length / SLOWEST_BYTES_S, trusted=length > LARGEST_BODY)
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
         if self.req.rfile.remaining:  # cheroot would read the rest into memory at once

@@ -20,7 +20,7 @@ from companion_web.connections import MOST_OF_ONE, Server
 from companion_web.tls import Identity
 
 LARGEST = 200_000
-THREADS = 3
+THREADS = connections.MOST_SLOW + 3
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OK = (200, b"http 0")
 SAFE = (200, b"https 0")
@@ -51,6 +51,13 @@ def served(tls: Callable[[], ssl.SSLContext] | None = None) -> Iterator[Server]:
 def server() -> Iterator[Server]:
     with served() as server:
         yield server
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ def test_an_answer_comes_and_the_connection_stays(server: Server) -> None:
 
 def test_silent_clients_cost_no_thread(server: Server) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(10 * THREADS):
+        for _ in range(5 * THREADS):
             stack.enter_context(connected(server))
         begun = time.monotonic()
         assert ask(server) == OK
@@ -124,6 +131,29 @@ def test_more_slow_clients_than_threads_hold_nobody_up_for_long(server: Server, 
         begun = time.monotonic()
         assert ask(server) == OK
         assert time.monotonic() - begun < 5.0
+
+
+def test_clients_that_trickle_for_ever_leave_threads_for_the_others(server: Server, stop: threading.Event) -> None:
+    def trickle() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(OSError), connected(server) as peer:
+                peer.sendall(b"GET / HTTP/1.1\r\n")
+                while not stop.wait(0.05):
+                    peer.sendall(b"X: x\r\n")
+
+    threads = [threading.Thread(target=trickle) for _ in range(4 * THREADS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1.0)
+    waits = []
+    for _ in range(5):
+        begun = time.monotonic()
+        assert ask(server) == OK
+        waits.append(time.monotonic() - begun)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert max(waits) < connections.HEAD_S / 2
 
 
 def test_a_body_that_trickles_in_is_cut_off(server: Server, impatient: None) -> None:
@@ -278,7 +308,7 @@ def test_old_tls_is_refused(secured: Server) -> None:
 
 def test_clients_that_never_shake_hands_hold_nobody_up(secured: Server, trusting: ssl.SSLContext) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(10 * THREADS):
+        for _ in range(5 * THREADS):
             stack.enter_context(connected(secured))
         begun = time.monotonic()
         assert ask_safely(secured, trusting) == SAFE

@@ -128,7 +128,7 @@ def test_a_page_that_goes_away_gives_its_stream_back(
 
 
 def test_stop_ends_streams_and_threads_and_may_be_repeated(app: Flask, signed_in: dict[str, str]) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     server = serve(app, "127.0.0.1", 0)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.request("GET", "/api/events", headers=signed_in)
@@ -138,10 +138,10 @@ def test_stop_ends_streams_and_threads_and_may_be_repeated(app: Flask, signed_in
     server.stop()
     assert answer.read().endswith(b"\n\n")
     connection.close()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(10.0)
-    assert threading.active_count() <= before
+    ours = set(threading.enumerate()) - before
+    for thread in ours:
+        thread.join(10.0)
+    assert not any(thread.is_alive() for thread in ours)
 
 
 def test_a_server_that_never_started_stops(app: Flask) -> None:
