@@ -85,7 +85,8 @@ def test_what_people_tap_plays_on_either_player_and_no_mood_interrupts_it(
     chosen = settings(server, folder).replace('player = "spotify"', 'player = "mpd"')
     daemon = Daemon(tmp_path, chosen, demo=False)
     with daemon:
-        daemon.wait_for("text: works")
+        for part in ("text", "page"):
+            daemon.wait_for(f"{part}: works")
         guest = Guest(daemon)
         eventually(lambda: len(guest.find("own")) == 4, 30, "the folder is in the catalogue")
         guest.hears("happy", "local")
@@ -107,7 +108,7 @@ def test_what_people_tap_plays_on_either_player_and_no_mood_interrupts_it(
         guest.is_left_alone("rock 7", "happy")
         assert daemon.end() == 0
     with daemon:
-        daemon.wait_for("text: works", after=daemon.said().rfind("text: works") + 1)
+        daemon.wait_for("page: works", after=daemon.said().rfind("page: works") + 1)
         page = guest.get("/music/moods")
         assert re.search(r'id="angry".*?value="calm" selected', page, re.DOTALL)
         assert 'value="polka"' in page
