@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -45,6 +45,41 @@ def _is_framed(head: bytes) -> bool:
 def is_heif(data: bytes) -> bool:
     """Whether the bytes are a HEIF picture (ISO/IEC 23008-12), as iPhones take them; an AVIF is none."""
     return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+
+
+def has_boxes(data: bytes) -> bool:
+    """Whether the bytes begin as an MP4 or MOV does (ISO/IEC 14496-12)."""
+    return data[4:8] in _BOXES
+
+
+def check_tables(data: bytes) -> None:
+    """Raise SensorError where an MP4 or MOV states more samples than a recording of a sane length has.
+
+    A few bytes may state billions of samples, for each of which a demuxer takes some 40 bytes (ISO/IEC 14496-12, stsz
+    and trun); tables that are packed (cmov, of QuickTime 3) could hide them.
+    """
+    if not has_boxes(data):
+        return
+    samples = 0
+    for start, end in _outside_media(data):
+        for found in _TABLES.finditer(data, start, end):
+            at = found.end() + (4 if found[0] == b"trun" else 8)
+            samples += MOST_SAMPLES + 1 if found[0] == b"cmvd" else int.from_bytes(data[at : at + 4], "big")
+    if samples > MOST_SAMPLES:
+        raise SensorError("its tables are too large; cut it into pieces, or convert it anew, e.g. to MP4")
+
+
+def _outside_media(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the boxes of the outermost level lie, but for those with the coded media."""
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if size == 1 and at + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, at + 8)
+        end = min(len(data), at + size) if size >= 8 else len(data)
+        if kind != b"mdat":
+            yield at, end
+        at = end
 
 
 def picture_size(data: bytes) -> PictureSize:
@@ -119,6 +154,10 @@ _RECORDINGS: Final = (
     *(b"\x30\x26\xb2\x75", b"\0\0\x01\xba", b"\0\0\x01\xb3"),
 )
 """Beginnings of GIF, Matroska and WebM, Ogg, FLAC, MP3 with tags, AMR, FLV, CAF, AIFF, AU, W64, WMA, MPEG."""
+MOST_SAMPLES: Final = 4_000_000
+"""Samples of all tracks together, 160 MB of index: four hours at 240 pictures a second, or 83 s of PCM at 48 kHz."""
+_BOXES: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"uuid")
+_TABLES: Final = re.compile(rb"stsz|stz2|trun|cmvd")
 _HEIF_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 _HEADERS: Final[tuple[tuple[bytes | tuple[bytes, ...], Callable[[bytes], PictureSize]], ...]] = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 
-from device.sensors.headers import PictureSize, is_heif, picture_size
+from device.sensors.headers import PictureSize, check_tables, has_boxes, is_heif, picture_size
 from device.signals import Image, Pixels, Samples, SensorError, Sound
 
 if TYPE_CHECKING:
@@ -262,13 +262,17 @@ def _until_failure(messages: Iterable[Image | Sound], failures: list[SensorError
 
 
 def open_recording(recording: Recording) -> InputContainer:
-    """A recording to decode or to look into; raises SensorError where FFmpeg does not know it."""
+    """A recording to decode or to look into; raises SensorError where FFmpeg does not know it or would be lost."""
     import av
 
+    demuxers = _DEMUXERS
+    if isinstance(recording, bytes):
+        check_tables(recording)
+        demuxers = demuxers if has_boxes(recording) else demuxers.removeprefix("mov,")
     # "file:" keeps names such as concat:a|b from being taken for addresses.
     source = io.BytesIO(recording) if isinstance(recording, bytes) else f"file:{recording.absolute()}"
     try:
-        return av.open(source, "r", metadata_errors="replace", options={"format_whitelist": _DEMUXERS})
+        return av.open(source, "r", metadata_errors="replace", options={"format_whitelist": demuxers})
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise SensorError(f"cannot be opened: {error.strerror}; check its name and its rights") from None

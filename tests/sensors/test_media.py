@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import re
 import struct
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
-from device.sensors.headers import picture_size
+from device.sensors.headers import MOST_SAMPLES, picture_size
 from device.sensors.media import (
     Resampler,
     decode_beginning,
@@ -309,3 +311,40 @@ def test_the_first_seconds_alone() -> None:
     assert decode_sound(wav(whole), first_s=60.0).size == whole.size
     with pytest.raises(SensorError, match="cut short"):
         decode_sound(wav(whole)[:50_000], first_s=60.0)
+
+
+class TestTables:
+    """A few bytes may state more samples than a demuxer can hold."""
+
+    @staticmethod
+    def stating(count: int, table: bytes = b"stsz") -> bytes:
+        data = bytearray(flash_and_beep())
+        at = data.index(table) + 8
+        data[at : at + 8] = struct.pack(">II", 1, count)
+        return bytes(data)
+
+    @pytest.mark.parametrize("count", [MOST_SAMPLES, 2**27, 2**32 - 1])
+    def test_too_many_samples_are_refused_before_they_are_counted(self, count: int) -> None:
+        began, before = time.perf_counter(), psutil.Process().memory_info().rss
+        for decode in (decode_sound, lambda data: list(frames_and_sound(data))):
+            with pytest.raises(SensorError, match="tables are too large"):
+                decode(self.stating(count))
+        assert time.perf_counter() - began < 1.0
+        assert psutil.Process().memory_info().rss - before < 50_000_000
+
+    @pytest.mark.parametrize("table", [b"trun", b"stz2", b"cmvd"])
+    def test_nor_can_they_hide(self, table: bytes) -> None:
+        hidden = struct.pack(">I4sIII", 20, table, 0, 2**31, 2**31)
+        for whole in (flash_and_beep() + hidden, hidden[:8] + flash_and_beep()[8:20] + hidden + flash_and_beep()):
+            with pytest.raises(SensorError):
+                decode_sound(struct.pack(">I4s", 8, b"free") + whole)
+
+    def test_what_begins_as_another_recording_is_not_read_as_one(self) -> None:
+        tag = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
+        with pytest.raises(SensorError, match="not a recording"):
+            decode_sound(tag + self.stating(2**27))
+
+    def test_bytes_of_the_media_that_look_like_tables_do_not_count(self) -> None:
+        data = flash_and_beep()
+        box = struct.pack(">I4s", 28, b"mdat") + b"stsz" + b"\xff" * 16
+        assert decode_sound(data + box).size == decode_sound(data).size
