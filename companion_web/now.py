@@ -25,6 +25,7 @@ from companion_web.language import gettext as _
 from companion_web.language import language
 from companion_web.pages import go
 from companion_web.pages import page as show
+from companion_web.people import present
 from companion_web.room import Room
 from companion_web.streams import Frame, Streams
 from device.signals import ROOM
@@ -96,6 +97,7 @@ class Views:
             ages=telling.age_texts(),
             played_s=telling.played_s(view["player"], now),
             minutes=telling.minutes,
+            present=present(self.room),
         )
 
     def now(self) -> Answer:

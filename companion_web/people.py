@@ -22,6 +22,8 @@ from companion_web.room import Room
 from device.signals import ROOM, Command, CommandKind
 from device.store.accounts import Role
 
+TOLD_S: Final = 0.3
+"""Within which the page that follows shows what was asked for; the brain takes some milliseconds."""
 REGISTRATION: Final = "web.registration"
 """The setting whether people may make accounts without an invitation."""
 
@@ -37,15 +39,15 @@ class Mine:
 
     def here(self) -> Answer:
         """Be the one whose taste and calibration count."""
-        if not self._put("listener", signed_in().account.name):
-            return _busy("people.account")
-        return go("people.account", said=_("You are the one who listens now: likes and skips count as yours."))
+        if not put(self.room, "listener", signed_in().account.name):
+            return _busy(_back())
+        return go(_back(), said=_("You are the one who listens now: likes and skips count as yours."))
 
     def away(self) -> Answer:
         """Be that no more; whoever else said so since stays it."""
-        if self._present() == signed_in().account.name and not self._put("listener", ROOM):
-            return _busy("people.account")
-        return go("people.account", said=_("The music is for everybody in the room again."))
+        if present(self.room) == signed_in().account.name and not put(self.room, "listener", ROOM):
+            return _busy(_back())
+        return go(_back(), said=_("The music is for everybody in the room again."))
 
     def password(self) -> Response | Answer:
         """Another password; signs out every other device, and this one gets a new session."""
@@ -85,18 +87,12 @@ class Mine:
             "account.html",
             account=user.account,
             sessions=sessions,
-            is_here=self._present() == user.account.name,
+            is_here=present(self.room) == user.account.name,
             role_name=role_name,
             least=SHORTEST,
             most=LONGEST,
             **told,
         )
-
-    def _present(self) -> str:
-        return self.room.store.settings().get("listener", ROOM)
-
-    def _put(self, kind: CommandKind, value: str) -> bool:
-        return put(self.room, kind, value)
 
 
 @dataclass(frozen=True)
@@ -181,12 +177,19 @@ def section(room: Room) -> Blueprint:
     return blueprint
 
 
+def present(room: Room) -> str:
+    """Whose taste and calibration count now; ROOM for whoever is here."""
+    return str(room.board.snapshot()["settings"].get("listener", ROOM))
+
+
 def put(room: Room, kind: CommandKind, value: str) -> bool:
-    """Ask the brain for something; False where too much waits already."""
+    """Ask the brain for something, and wait a moment for it to be told; False where too much waits already."""
+    version = room.board.version
     try:
         room.put(Command(room.clock(), kind, value))
     except OverflowError:
         return False
+    room.board.wait(version, TOLD_S)
     return True
 
 
@@ -225,6 +228,11 @@ def _days(lasts: timedelta) -> str:
 def _role() -> Role:
     given = field("role")
     return cast(Role, given) if given in get_args(Role) else "guest"
+
+
+def _back() -> str:
+    """Where the buttons of who listens are: the first page, or one's own account."""
+    return "now.page" if field("from") == "now" else "people.account"
 
 
 def _busy(endpoint: str) -> Answer:

@@ -462,6 +462,6 @@ def test_the_page_is_whole_without_scripts(client: FlaskClient, room: Room) -> N
     assert "<b>no broker" not in page
     assert 'http-equiv="refresh"' in page
     forms = re.findall(r"<form.*?</form>", page, re.DOTALL)
-    assert len(forms) == 7
+    assert len(forms) == 8
     assert all('name="token"' in form and 'method="post"' in form for form in forms)
     assert f'value="{evening.TRACK.uri}"' in page

@@ -60,15 +60,29 @@ def test_who_is_here_is_the_listener_until_they_are_not(app: Flask, room: Room, 
     assert "I am here" in get(client, "/account").text
     send(client, "/account/here")
     assert put == [Command(SEEN_AT, "listener", "listener")]
-    room.store.offer(Setting(SEEN_AT, "listener", "listener"))
+    room.board.offer(Setting(SEEN_AT, "listener", "listener"))
     assert "Not me any more" in get(client, "/account").text
     send(client, "/account/away")
     assert put[1:] == [Command(SEEN_AT, "listener", ROOM)]
 
 
+def test_the_first_page_asks_who_listens_without_naming_others(app: Flask, room: Room, put: list[Message]) -> None:
+    client = client_as(app, "listener")
+    assert "Whoever is in the room." in get(client, "/").text
+    assert send(client, "/account/here", **{"from": "now"}).location == "/"
+    assert put == [Command(SEEN_AT, "listener", "listener")]
+    room.board.offer(Setting(SEEN_AT, "listener", "listener"))
+    assert "You: the music follows your taste." in get(client, "/").text
+    room.board.offer(Setting(SEEN_AT, "listener", "zoe"))
+    shown = get(client, "/").text
+    assert "Somebody else is here." in shown
+    assert "zoe" not in shown
+    assert "Who listens" not in get(client_as(app, "guest"), "/").text
+
+
 def test_who_is_away_sends_nobody_else_away(app: Flask, room: Room, put: list[Message]) -> None:
     client = client_as(app, "listener")
-    room.store.offer(Setting(SEEN_AT, "listener", "anna"))
+    room.board.offer(Setting(SEEN_AT, "listener", "anna"))
     send(client, "/account/away")
     assert put == []
 
@@ -191,7 +205,7 @@ def test_a_qr_code_is_read_as_its_link(app: Flask, tmp_path: Path) -> None:
         else:
             x, y = (float(first), float(second)) if kind == "M" else (x + float(first), y + float(second))
     enlarged = cv2.resize(picture, None, fx=8, fy=8, interpolation=cv2.INTER_NEAREST)
-    assert cv2.QRCodeDetector().detectAndDecode(enlarged)[0] == link.group(1)
+    assert cv2.QRCodeDetectorAruco().detectAndDecode(enlarged)[0] == link.group(1)
 
 
 def test_roles_are_given_and_the_last_owner_stays(app: Flask, room: Room) -> None:
