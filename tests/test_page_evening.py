@@ -69,15 +69,23 @@ class Phone:
     def choose(self, name: str, value: str) -> None:
         self._click(self._browser.find_element("css selector", f'[name="{name}"][value="{value}"]'))
 
-    def press(self, text: str) -> None:
+    def press(self, text: str, *, leads_away: bool = True) -> None:
         """Press what bears this text, and wait for the page to which it leads."""
-        found = self._browser.find_element("xpath", f"//main//*[self::a or self::button][normalize-space()='{text}']")
+        way = f"//main//*[self::a or self::button][normalize-space()='{text}']"
+        found = eventually(lambda: self._browser.find_elements("xpath", way), 30, f"{text!r} to be pressed")[0]
         page = self._browser.find_element("tag name", "html")
         self._click(found)
-        eventually(lambda: self._is_gone(page), 30, f"what {text!r} leads to")
+        if leads_away:
+            eventually(lambda: self._is_gone(page), 30, f"what {text!r} leads to")
 
     def say(self, words: str) -> None:
-        self.type("words", f"{words}\n")
+        """Have words judged, see the answer, and let it count for the room."""
+        self.open("/feel")
+        self.type("words", words)
+        self.press("Tell me", leads_away=False)
+        self.press("Count it for the room", leads_away=False)
+        eventually(lambda: self.text(".answer .counted"), 30, "that it counts")
+        self.open()
 
     def path(self) -> str:
         return str(self._browser.execute_script("return location.pathname"))
