@@ -122,7 +122,7 @@ class Views:
             names={"camera": _("Camera"), "microphone": _("Microphone")},
             choices={sense: self._choices(sense) for sense in SENSES} if visitor().may("owner") else {},
             told=partial(told, now=self.room.utc()),
-            mutes=(("off 15", _("15 minutes")), ("off 60", _("an hour")), ("off", _("until I say"))),
+            mutes=(("off 15", _("15 min")), ("off 60", _("1 hour")), ("off", _("until I say"))),
             opened=opened,
             looks="look" in request.args,
             has_preview=self.room.preview is not None,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from device import config, health
-from device.health import Service, Strain, Watchdog
+from device.health import Service, Strain, Watchdog, free_gb
 from device.pipeline import Worker
 from device.signals import Health
 
@@ -63,6 +63,11 @@ def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     yield end
     end.close()
+
+
+def test_the_disk_of_a_folder_that_is_not_there_yet_is_that_above_it(tmp_path: Path) -> None:
+    assert free_gb(tmp_path / "not" / "yet") == pytest.approx(free_gb(tmp_path), rel=0.1)
+    assert free_gb(tmp_path) > 0
 
 
 def test_start_and_stop_are_told(systemd: Systemd) -> None:

@@ -309,3 +309,11 @@ def playing(living: Living) -> str:
     """The uri of what plays, empty for nothing."""
     state = living.state["player"] or {}
     return str(state["track"]["uri"]) if state.get("status") == "playing" and state["track"] else ""
+
+
+def test_how_the_machine_is_can_be_asked(live: Callable[[], Living]) -> None:
+    vitals = live().appliance._vitals()
+    assert 20 < vitals.memory_mb < 4_000
+    assert vitals.free_gb > 0
+    assert 0 < vitals.up_s < 600
+    assert set(vitals.lost.values()) == {0}
