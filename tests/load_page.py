@@ -42,16 +42,20 @@ def measure(phones: int = PHONES, seconds: float = EVENING_S, warm_s: float = WA
         daemon.wait_for("page: works", 120.0)
         cookies = signed_in(daemon, phones)
         threading.Event().wait(warm_s)
+        busy = [os.getloadavg()[0]]
         before = ages_ms(broker.port, seconds)
+        busy.append(os.getloadavg()[0])
         with ThreadPoolExecutor(1) as pool:
             crowd = pool.submit(crowded, daemon.web_port, seconds, cookies)
             during = ages_ms(broker.port, seconds)
             shown = crowd.result()
+        busy.append(os.getloadavg()[0])
         after = ages_ms(broker.port, seconds)
     return {
         "phones": phones,
         "seconds": seconds,
         "processors": os.cpu_count(),
+        "load average of the machine as the parts begin": [round(load, 2) for load in busy],
         **served(shown),
         "age of a picture alone, before, ms": summary(before),
         "age of a picture with phones, ms": summary(during),

@@ -312,8 +312,10 @@ LIGHTEST_BYTES = 100_000
 
 def test_all_of_the_page_is_light_and_comes_from_this_device(browser: Any, room: Room) -> None:
     room.offer(*evening.events())
-    browser.execute_cdp_cmd("Network.clearBrowserCache", {})
-    open_page(browser, room)
+    sign_in(browser, room.server.address, room.app)
+    browser.execute_cdp_cmd("Network.clearBrowserCache", {})  # the page to sign in shares a style with this one
+    browser.get(room.server.address)
+    until(lambda: link(browser) == "stream")
     time.sleep(1.0)
     entries = browser.execute_script(
         "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
@@ -322,6 +324,7 @@ def test_all_of_the_page_is_light_and_comes_from_this_device(browser: Any, room:
     assert all(name.startswith(room.server.address) for name, *_ in entries)
     sizes = {name.removeprefix(room.server.address): max(body, sent) for name, body, sent in entries}
     assert {"/", "/static/base.css", "/static/now.css", "/static/now.js", "/static/lib.js"} <= set(sizes)
+    assert min(sizes[name] for name in ("/", "/static/base.css", "/static/now.css", "/static/now.js")) > 5_000
     assert sum(size for name, size in sizes.items() if not name.startswith("/cover/")) < LIGHTEST_BYTES, sizes
 
 
@@ -417,6 +420,13 @@ def test_a_lost_connection_is_told_and_found_again(browser: Any, room: Room) -> 
     assert text(browser, "word") == "Happy"
     press(browser, "next")  # with the token of the server that is gone
     assert room.next_command() == ("next", "")
+
+
+def test_whoever_is_signed_out_elsewhere_is_led_to_where_one_signs_in(browser: Any, room: Room) -> None:
+    room.offer(*evening.events())
+    open_page(browser, room)
+    room.given.accounts.set_password("owner", "another long walk home")
+    until(lambda: "/login" in browser.current_url)
 
 
 @pytest.mark.parametrize("width", PHONES)
