@@ -106,7 +106,7 @@ def test_silent_clients_cost_no_thread(server: Server) -> None:
             stack.enter_context(connected(server))
         begun = time.monotonic()
         assert ask(server) == OK
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_a_head_that_trickles_in_is_cut_off(server: Server, impatient: None) -> None:
@@ -121,7 +121,7 @@ def test_a_head_that_trickles_in_is_cut_off(server: Server, impatient: None) -> 
                 told = peer.recv(4096)
                 break
         assert b" 408 " in told
-        assert time.monotonic() - begun < 3.0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_more_slow_clients_than_threads_hold_nobody_up_for_long(server: Server, impatient: None) -> None:
@@ -130,7 +130,7 @@ def test_more_slow_clients_than_threads_hold_nobody_up_for_long(server: Server, 
             stack.enter_context(connected(server)).sendall(b"GET / HTT")
         begun = time.monotonic()
         assert ask(server) == OK
-        assert time.monotonic() - begun < 5.0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_clients_that_trickle_for_ever_leave_threads_for_the_others(server: Server, stop: threading.Event) -> None:
@@ -161,14 +161,14 @@ def test_a_body_that_trickles_in_is_cut_off(server: Server, impatient: None) -> 
         peer.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx")
         begun = time.monotonic()
         assert b" 408 " in read_all(peer)
-        assert time.monotonic() - begun < 3.0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_two_gigabytes_are_refused_at_once(server: Server) -> None:
     begun = time.monotonic()
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2147483648\r\n\r\n"
     assert ask(server, head)[0] == 413
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 8.0
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_idle_connections_are_given_up(server: Server, monkeypatch: pytest.Monke
     with connected(server) as peer:
         begun = time.monotonic()
         assert read_all(peer) == b""
-        assert time.monotonic() - begun < 5.0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_files_are_given_back(server: Server) -> None:
@@ -312,7 +312,7 @@ def test_clients_that_never_shake_hands_hold_nobody_up(secured: Server, trusting
             stack.enter_context(connected(secured))
         begun = time.monotonic()
         assert ask_safely(secured, trusting) == SAFE
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_handshakes_that_stop_half_way_are_cut_off(secured: Server, trusting: ssl.SSLContext, impatient: None) -> None:
@@ -321,7 +321,7 @@ def test_handshakes_that_stop_half_way_are_cut_off(secured: Server, trusting: ss
             stack.enter_context(connected(secured)).sendall(b"\x16\x03\x01\x02\x00\x01")
         begun = time.monotonic()
         assert ask_safely(secured, trusting) == SAFE
-        assert time.monotonic() - begun < 5.0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_plain_http_is_heard_as_such(secured: Server) -> None:
