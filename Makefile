@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 DATA ?= ../shared/data
-PURE := device/signals.py,device/fusion.py,device/policy.py,device/brain.py,device/strategies.py,device/context.py,device/reactions.py,device/topics.py,device/commands.py,device/music/choose.py,device/music/genres.py
+PURE := device/signals.py,device/fusion.py,device/policy.py,device/brain.py,device/strategies.py,device/context.py,device/mutes.py,device/reactions.py,device/topics.py,device/commands.py,device/music/choose.py,device/music/genres.py
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
